@@ -1,0 +1,3 @@
+"""cit: queue, run, measure and remember jobs with plain files."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,1 @@
+"""One module per command: arguments, and main(argv) -> exit code."""

@@ -1,0 +1,1 @@
+"""One module per way to isolate a step; found by name, never registered."""

@@ -1,0 +1,1 @@
+"""One module per step of the command language; found by name, never registered."""
