@@ -1,0 +1,92 @@
+"""Names: the ids of jobs, and what the name of a job's file says.
+
+    ID-NAME.job                        in in/ and done/
+    PP-NNNNNNNNNN-ID-NAME.job          in wait/, hold/ and run/
+    DUE-PP-NNNNNNNNNN-ID-NAME.job      in park/
+
+ID is a ULID in lower case: 48 bits of milliseconds since 1970 and 80 random ones, in
+Crockford's base 32, so that ids sort by time (https://github.com/ulid/spec).
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    class Name(NamedTuple):
+        state: str
+        file: str
+        id: str
+        name: str
+        priority: int = 50
+        number: int = 0
+        due: int = 0
+        day: str = ""
+else:
+    Name = namedtuple("Name", "state file id name priority number due day", defaults=(50, 0, 0, ""))
+
+SUFFIX = ".job"
+LONGEST = 64
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID = frozenset(_DIGITS)
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def make(milliseconds: int, random: bytes) -> str:
+    """An id from a time and ten random bytes."""
+    value = (milliseconds << 80) | int.from_bytes(random, "big")
+    return "".join(_DIGITS[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def is_id(text: str) -> bool:
+    return len(text) == 26 and text[0] in "01234567" and _ID.issuperset(text)
+
+
+def is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST and text[0] not in "._-" and _NAME.issuperset(text)
+
+
+def made(id: str) -> float:
+    """When an id was made, in seconds since 1970."""
+    value = 0
+    for digit in id[:10]:
+        value = value * 32 + _DIGITS.index(digit)
+    return value / 1000
+
+
+def simplify(text: str) -> str:
+    """A name made from any text: lower case, and `-` for what a name may not have."""
+    plain = "".join(c if c in _NAME else "-" for c in text.lower()).lstrip("._-")
+    while "--" in plain:
+        plain = plain.replace("--", "-")
+    return plain[:LONGEST].rstrip("-") or "job"
+
+
+def drop(id: str, name: str) -> str:
+    return f"{id}-{name}{SUFFIX}"
+
+
+def queued(priority: int, number: int, id: str, name: str) -> str:
+    return f"{priority:02d}-{number:010d}-{id}-{name}{SUFFIX}"
+
+
+def parse(state: str, file: str, day: str = "") -> Name | None:
+    """What a file name in that state's directory says; None where it is no job's."""
+    if not file.endswith(SUFFIX) or not file.isascii():
+        return None
+    text, due, priority, number = file[: -len(SUFFIX)], 0, 50, 0
+    if state == "park":
+        if not (text[:10].isdecimal() and text[10:11] == "-"):
+            return None
+        due, text = int(text[:10]), text[11:]
+    if state not in ("in", "done", "bad"):
+        if not (text[:2].isdecimal() and text[3:13].isdecimal() and text[2] == text[13:14] == "-"):
+            return None
+        priority, number, text = int(text[:2]), int(text[3:13]), text[14:]
+    id, name = text[:26], text[27:]
+    if not (is_id(id) and text[26:27] == "-" and is_name(name)):
+        return None
+    return Name(state, file, id, name, priority, number, due, day)

@@ -1,0 +1,276 @@
+"""A queue: a directory of jobs, a subdirectory per state. docs/states.md is the law here.
+
+This module finds and reads jobs and moves them between states. Who may move which job
+when is decided above (manager.py, runner.py); that the mover holds the job is its duty.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cit import config, files, job, name, people, section, trace
+from cit.errors import CONFIG, DENIED, MISSING, Bad, Failure
+from cit.name import Name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
+SETTINGS: dict[str, object] = {
+    "name": "",
+    "epoch": 1,
+    "slots": 0,
+    "policy": "fifo",
+    "push": ["owner"],
+    "readers": "owner",
+    "none": "owner",
+    "start": "cron",
+}
+MODES = {"owner": 0o600, "group": 0o640, "all": 0o644}
+HEAD = 64 << 10  # bytes: most jobs are asked in less
+
+
+class Queue:
+    """An existing queue. Raises Failure(MISSING) where there is none."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        try:
+            self.owner = os.stat(os.path.join(self.path, "queue.toml")).st_uid
+        except FileNotFoundError:
+            raise Failure(MISSING, f"no queue '{path}'") from None
+        except (PermissionError, NotADirectoryError) as error:
+            raise Failure(DENIED, f"cannot open queue '{path}': {error.strerror}") from None
+        self._directories: dict[str, files.Directory] = {}
+        self._settings: dict[str, object] = {}
+        self._locks: files.Locks | None = None
+
+    @property
+    def mine(self) -> bool:
+        """Whether the caller manages this queue; root is nobody's manager but his own."""
+        return os.geteuid() == self.owner
+
+    @property
+    def home(self) -> str:
+        """The directory that holds the workspaces of this queue's jobs, beside the queue."""
+        return os.path.join(os.path.dirname(self.path), "work")
+
+    @property
+    def locks(self) -> files.Locks:
+        if self._locks is None:
+            self._locks = files.Locks(os.path.join(self.path, "locks"))
+        return self._locks
+
+    def setting(self, key: str) -> object:
+        """A value of queue.toml, or its default."""
+        if not self._settings:
+            from cit import formats
+
+            path = os.path.join(self.path, "queue.toml")
+            try:
+                with open(path, "rb") as file:
+                    text = file.read(1 << 16)
+                self._settings = SETTINGS | formats.settings(text, "queue")
+            except Bad as error:
+                raise Failure(CONFIG, error.show(path)) from None
+        return self._settings[key]
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run here at once."""
+        slots = self.setting("slots")
+        assert isinstance(slots, int)
+        return slots or os.cpu_count() or 1
+
+    @property
+    def paused(self) -> trace.Record | None:
+        """Who paused the queue, and why; None while it is not paused."""
+        try:
+            with open(os.path.join(self.path, "paused"), "rb") as file:
+                return trace.parse(file.read(1 << 12))
+        except FileNotFoundError:
+            return None
+
+    def directory(self, state: str) -> files.Directory:
+        """The open directory of a state; `done/2026-11-21` for a day."""
+        if state not in self._directories:
+            path = os.path.join(self.path, state)
+            try:
+                self._directories[state] = files.Directory(path)
+            except PermissionError:
+                raise Failure(DENIED, f"cannot open '{path}': permission denied") from None
+        return self._directories[state]
+
+    def names(self, state: str, having: str = "") -> list[Name]:
+        """The jobs in a state, first come first; of `done` the oldest first.
+
+        `having` is looked for in the file names first: a cheap sieve.
+        """
+        found: list[Name] = []
+        for directory in self._days() if state == "done" else [state]:
+            day = directory[5:] if state == "done" else ""
+            try:
+                listed = os.listdir(os.path.join(self.path, directory))
+            except (PermissionError, FileNotFoundError):
+                continue
+            parsed = [name.parse(state, file, day) for file in listed if having in file]
+            found += sorted(filter(None, parsed), key=_order)
+        return found
+
+    def every(self, having: str = "") -> Iterator[Name]:
+        """The jobs of all states. A job that moves meanwhile may be told twice, never missed."""
+        for state in STATES:
+            yield from self.names(state, having)
+
+    def find(self, query: str) -> Name:
+        """The job of an id, of a unique beginning or end of one, or the newest of a name.
+
+        Raises Failure(MISSING) where there is none, or more than one.
+        """
+        ids: dict[str, Name] = {}
+        named: dict[str, Name] = {}
+        for found in self.every(query.lower() if name.is_id(query.lower()) else query):
+            # States come in the order of a job's way: the later one wins.
+            if found.id.startswith(query) or found.id.endswith(query):
+                ids[found.id] = found
+            if found.name == query:
+                named[found.id] = found
+        if query not in ids and named:
+            return named[max(named)]
+        if len(ids) > 1:
+            raise Failure(MISSING, f"'{query}' is not unique: {' '.join(sorted(ids)[:4])} ...")
+        if not ids:
+            raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
+        return next(iter(ids.values()))
+
+    def again(self, found: Name) -> Name | None:
+        """Where a job is now: looked up anew, as a holder must. None if it is gone."""
+        last = None
+        for other in self.every(found.id):
+            if other.id == found.id and other.state != "bad":
+                last = other
+        return last
+
+    def where(self, found: Name) -> tuple[files.Directory, str]:
+        state = f"done/{found.day}" if found.day else found.state
+        return self.directory(state), found.file
+
+    def file(self, found: Name) -> str:
+        """The path of a job's file."""
+        directory, file = self.where(found)
+        return os.path.join(directory.path, file)
+
+    def open(self, found: Name) -> int:
+        directory, file = self.where(found)
+        try:
+            return directory.open(file)
+        except PermissionError:
+            raise Failure(DENIED, f"cannot read job '{found.id}': permission denied") from None
+
+    def head(self, found: Name) -> tuple[bytes, bytes]:
+        """What was asked, and the beginning of the trace. Raises FileNotFoundError."""
+        fd = self.open(found)
+        try:
+            data = files.read(fd, HEAD)
+            asked, rest = section.split(data)
+            if not rest and len(data) == HEAD:
+                data = files.read(fd, section.ASKED_CAP + HEAD)
+                asked, rest = section.split(data)
+            return asked, rest
+        finally:
+            os.close(fd)
+
+    def tail(self, found: Name) -> job.Job:
+        """The end of a job, from `result` on where it is finished; head() tells the rest."""
+        fd = self.open(found)
+        try:
+            size, step = os.fstat(fd).st_size, 8 << 10
+            while True:
+                start = max(size - step, 0)
+                data = files.read(fd, step, start)
+                if start == 0 or b"\tresult\t-\t" in data or found.state != "done":
+                    return job.fold(trace.records(data if start == 0 else data.partition(b"\n")[2]))
+                step *= 8
+        finally:
+            os.close(fd)
+
+    def job(self, found: Name) -> job.Job:
+        """The whole job, but for its log, however long that is."""
+        fd = self.open(found)
+        try:
+            return job.fold(lines(fd, *(kind for kind in KINDS if kind != "log")))
+        finally:
+            os.close(fd)
+
+    def take(self, found: Name, state: str, day: str = "") -> Name:
+        """Rename a held job into a state, durable on return."""
+        directory, file = self.where(found)
+        if state == "done":
+            target = self._day(day)
+            new = name.drop(found.id, found.name)
+        else:
+            target = self.directory(state)
+            new = name.queued(found.priority, found.number, found.id, found.name)
+        files.move(directory, file, target, new)
+        return found._replace(state=state, file=new, day=day)
+
+    def note(self, act: str, subject: str, reason: str = "", who: str = "") -> None:
+        """A line in log/DAY.tab: an administrative act, who and why."""
+        import time
+
+        now = time.time()
+        record = trace.Record(
+            trace.stamp(now), act, subject or "-", (who or people.who(), reason)
+        )
+        path = os.path.join(self.path, "log", f"{trace.day(now)}.tab")
+        files.append(path, trace.render(record), MODES[str(self.setting("readers"))])
+
+    def tombstones(self) -> dict[str, str]:
+        """The ids that prune removed, and the sha256 of what each asked."""
+        try:
+            with open(os.path.join(self.path, "pruned.tab"), "rb") as file:
+                records = trace.records(file.read())
+                return {r.run: job.column(r, 0) for r in records}
+        except FileNotFoundError:
+            return {}
+
+    def _days(self) -> list[str]:
+        try:
+            return [f"done/{day}" for day in sorted(os.listdir(os.path.join(self.path, "done")))]
+        except (PermissionError, FileNotFoundError):
+            return []
+
+    def _day(self, day: str) -> files.Directory:
+        path = os.path.join(self.path, "done", day)
+        if not os.path.isdir(path):
+            made = {"owner": 0o700, "group": 0o750, "all": 0o755}[str(self.setting("readers"))]
+            files.make_directory(path, made)
+        return self.directory(f"done/{day}")
+
+
+KINDS = (
+    "push admit assign deliver claim begin up down log usage ask answer wait spawn stage park end "
+    "data artefact note hold release stop result collect seal"
+).split()
+
+
+def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:
+    """The records of these kinds, read from a file in pieces."""
+    rest, offset = b"", 0
+    while True:
+        data = os.pread(fd, 1 << 20, offset)
+        if not data:
+            return
+        offset += len(data)
+        whole, cut, rest = (rest + data).rpartition(b"\n")
+        yield from trace.only(whole + cut, *kinds)
+
+
+def mine() -> Queue:
+    """The default queue of configuration. Raises Failure(MISSING)."""
+    return Queue(config.queue())
+
+
+def _order(found: Name) -> tuple[int, int, str]:
+    return found.priority, found.number, found.id
