@@ -1,0 +1,137 @@
+"""A module imports only from lower floors, and the lower floors are pure."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+LIB = TOP / "lib" / "cit"
+MODULES = sorted(path.relative_to(LIB).as_posix() for path in LIB.rglob("*.py"))
+PURE_UP_TO = 3
+
+# What a pure module may import: no clock, no file, no process, no chance. Of the
+# decoders of TOML only what makes values of text is used.
+PURE = {
+    "__future__",
+    "binascii",
+    "bisect",
+    "collections",
+    "functools",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "re",
+    "string",
+    "tomli",
+    "tomllib",
+    "types",
+    "typing",
+    "unicodedata",
+}
+IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "breakpoint"}
+
+
+def floors() -> dict[str, int]:
+    """The table of HACKING.md: a module's path, or a pattern, and its floor."""
+    rows = re.findall(r"^\| +(\d+) +\| `([^`]+)`", (TOP / "HACKING.md").read_text(), re.MULTILINE)
+    return {module: int(floor) for floor, module in rows}
+
+
+TABLE = floors()
+
+
+def floor(module: str) -> int:
+    if module.endswith("/__init__.py"):
+        module = module.replace("__init__", "*")
+    if module in TABLE:
+        return TABLE[module]
+    folder, _, _ = module.rpartition("/")
+    if folder and f"{folder}/*.py" in TABLE:
+        return TABLE[f"{folder}/*.py"]
+    pytest.fail(f"lib/cit/{module} is on no floor: give it one in the table of HACKING.md")
+
+
+def module_of(dotted: str) -> str | None:
+    """The file of `cit.x.y`, if it is a module and not a name inside one."""
+    path = dotted.replace(".", "/").removeprefix("cit").removeprefix("/")
+    for candidate in (f"{path}.py", f"{path}/__init__.py".removeprefix("/")):
+        if (LIB / candidate).is_file():
+            return candidate
+    return None
+
+
+def imports(module: str) -> list[tuple[int, str]]:
+    """(line, dotted name) of all that a module imports, wherever it does."""
+    found = []
+    for node in ast.walk(ast.parse((LIB / module).read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                is_module = inner.startswith("cit.") and module_of(inner)
+                found.append((node.lineno, inner if is_module else str(node.module)))
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_lower_floors(module: str) -> None:
+    here = floor(module)
+
+    wrong = [
+        f"lib/cit/{module}:{line}: {name} is on floor {floor(target)}, this is {here}"
+        for line, name in imports(module)
+        if name.partition(".")[0] == "cit"
+        and (target := module_of(name))
+        and target != module
+        and floor(target) >= here
+    ]
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if floor(m) <= PURE_UP_TO])
+def test_the_lower_floors_are_pure(module: str) -> None:
+    tree = ast.parse((LIB / module).read_text())
+    called = [
+        (node.lineno, node.func.id)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+
+    wrong = [
+        f"lib/cit/{module}:{line}: {name}"
+        for line, name in imports(module)
+        if name.partition(".")[0] not in PURE | {"cit"}
+    ]
+    wrong += [f"lib/cit/{module}:{line}: {name}()" for line, name in called if name in IMPURE_NAMES]
+
+    assert [] == wrong
+
+
+def test_only_files_py_opens_for_writing() -> None:
+    # main.py keeps the traceback of a bug, which may be one in files.py.
+    allowed = {"files.py", "main.py"}
+    pattern = re.compile(r"""\bopen\([^)]*["'](w|a|x|r\+)b?["']|\bO_(WRONLY|RDWR|CREAT)\b""")
+
+    wrong = [
+        f"lib/cit/{module}:{number}: {line.strip()}"
+        for module in MODULES
+        if module not in allowed
+        for number, line in enumerate((LIB / module).read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert [] == wrong
+
+
+def test_the_table_of_floors_goes_up() -> None:
+    assert list(TABLE.values()) == sorted(TABLE.values())
