@@ -39,9 +39,9 @@ def pairs(text: str) -> dict[str, int]:
     return found
 
 
-def number(text: str) -> int | None:
+def number(text: str | None) -> int | None:
     """A file of one number (memory.peak, memory.max_usage_in_bytes, cpuacct.usage)."""
-    text = text.strip()
+    text = (text or "").strip()
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
