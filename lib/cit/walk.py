@@ -1,0 +1,236 @@
+"""Walk a program: from its tree and the answers of a runner to the next want.
+
+Pure: no clock, no file, no environment; the steps are handed in. The same answers give
+the same wants, so a program goes on after a crash by being walked again with the
+answers that its trace holds (replay.py).
+
+Runs are named by place: the root is "1", its first child "1.1", and an iteration or
+attempt adds a component of its own. Every run yields Begin first and End last; an
+isolation that was built is always taken down, after the End of the run that it was for.
+Breaks and stops travel as Leave through the steps above, so that each can put away what
+it holds; a step that does not care never hears of them.
+
+A runner that answers each want at once walks the branches of a program one after
+another. One that can do several things at a time sends LATER instead of an answer, and
+is given the next want of another branch; None means that every branch waits, and is
+answered with (run, answer) for the want of one of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+
+from cit.wants import (
+    ALL,
+    SETTINGS,
+    STRING,
+    STRINGS,
+    Begin,
+    Call,
+    Do,
+    Down,
+    End,
+    Fork,
+    Isolation,
+    Join,
+    Leave,
+    Outcome,
+    Up,
+    ended,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import Any
+
+    from cit.wants import Arg, Node, Step, Steps, Want
+
+LATER = object()  # instead of an answer: noted, it will come as (run, answer)
+LAST = 1 << 40  # a place that no text has
+CAP = 128 << 10  # characters of an expanded string; Linux takes no longer argument
+
+
+class _Run:
+    """A run on its way, and the one that it reports to."""
+
+    __slots__ = ("parent", "do", "forked", "node", "run", "variables", "isolation", "cleanup",
+                 "generator", "joined", "joining", "branches")  # fmt: skip
+    generator: Steps
+
+    def __init__(self, parent: _Run | None, do: Do, node: Node, *, forked: bool) -> None:
+        self.parent, self.do, self.node, self.forked = parent, do, node, forked
+        if parent is None:
+            self.run, self.variables, self.cleanup = "1", do.variables, False
+            self.isolation = do.isolation
+        else:
+            self.run = ".".join([parent.run, str(do.child + 1), *map(str, do.path)])
+            self.variables = parent.variables
+            if do.variables:
+                self.variables = {**parent.variables, **do.variables}
+            self.isolation = do.isolation or parent.isolation
+            self.cleanup = do.cleanup or parent.cleanup
+        self.joined: deque[tuple[Do, Outcome]] = deque()  # forked children that have ended
+        self.joining, self.branches = False, 0  # waits for one of them; how many go on
+
+
+def walk(
+    tree: Node,
+    steps: Mapping[str, Step],
+    variables: Mapping[str, str] | None = None,
+    again: int = 0,
+) -> Generator[Want | None, Any, Outcome]:
+    """Yield the wants of the program, be sent the answers, return the Outcome.
+
+    `variables` are those of the job. A run that was lost is executed up to `again` times
+    more under its own name, with the attempt counted in Begin.
+    """
+    root = _open(None, Do(0, (), variables or {}), tree, steps, again)
+    ready: deque[tuple[_Run, Any]] = deque([(root, None)])
+    waiting: dict[str, _Run] = {}
+    while True:
+        if not ready:
+            run, answer = yield None
+            ready.append((waiting.pop(run), answer))
+        at, value = ready.popleft()
+        while True:
+            try:
+                if isinstance(value, Leave):
+                    asked = at.generator.throw(value)
+                else:
+                    asked = at.generator.send(value)
+            except StopIteration as stop:
+                outcome: Outcome = stop.value
+                parent = at.parent
+                if parent is None:
+                    return outcome
+                if at.forked:
+                    parent.branches -= 1
+                    parent.joined.append((at.do, outcome))
+                    if parent.joining:
+                        parent.joining = False
+                        ready.append((parent, parent.joined.popleft()))
+                    break
+                at, value = parent, Leave(outcome) if outcome.leave else outcome
+                continue
+            if isinstance(asked, Do):
+                at, value = _open(at, asked, tree, steps, again), None
+            elif isinstance(asked, Fork):
+                at.branches += 1
+                ready.append((_open(at, asked.do, tree, steps, again, forked=True), None))
+                value = None
+            elif isinstance(asked, Join):
+                if not at.joined:
+                    assert at.branches, "nothing to join"
+                    at.joining = True
+                    break
+                value = at.joined.popleft()
+            else:
+                value = yield asked
+                if value is LATER:
+                    waiting[asked.run] = at
+                    break
+
+
+def _open(
+    parent: _Run | None,
+    do: Do,
+    tree: Node,
+    steps: Mapping[str, Step],
+    again: int,
+    *,
+    forked: bool = False,
+) -> _Run:
+    node = parent.node.children[do.child] if parent else tree
+    run = _Run(parent, do, node, forked=forked)
+    run.generator = _live(run, steps[node.step], again)
+    return run
+
+
+def _live(at: _Run, step: Step, again: int) -> Steps:
+    """One run, from its Begin to its End, and once more if it was lost and may be."""
+    node, run, attempt = at.node, at.run, 0
+    outcome: Outcome
+    while True:
+        attempt += 1
+        up = None
+        refused = yield Begin(run, node.step, attempt, at.cleanup)
+        if refused is not None:
+            outcome = refused._replace(leave=ALL)
+        else:
+            isolation = at.isolation
+            built = (yield Up(run, *node.isolate)) if node.isolate else None
+            if node.isolate and isinstance(built, str):
+                up = isolation = Isolation(*node.isolate, built, run)
+            if isinstance(built, Outcome):
+                outcome = built
+            else:
+                try:
+                    args = _expanded(node.args, step.ARGS, at.variables)
+                    call = Call(node, args, run, isolation, at.variables)
+                    outcome = yield from step.run(call)
+                except Leave as leave:
+                    outcome = leave.outcome
+                except OverflowError as error:
+                    outcome = ended("nostart", str(error), 126)
+            if outcome.status == "cancelled":
+                outcome = outcome._replace(leave=ALL)
+        yield End(run, outcome)
+        if up:
+            yield Down(run, up)
+        # Only what runs itself is run again: its parents are lost because it was.
+        if outcome.status != "lost" or outcome.leave or node.children or attempt > again:
+            return outcome
+
+
+def _expanded(
+    args: dict[str, Any], declared: tuple[Arg, ...], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    if not variables:
+        return args
+    put = partial(expand, variables=variables)
+    new = dict(args)
+    for arg in declared:
+        if new[arg.name] is None:
+            continue
+        if arg.kind == STRING:
+            new[arg.name] = put(new[arg.name])
+        elif arg.kind in (STRINGS, SETTINGS):
+            new[arg.name] = tuple(map(put, new[arg.name]))
+    return new
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Put the values in for ${NAME}. Names may hold others: ${a_${b}}, the inner one first.
+
+    Unknown ones stay as they are. A value is data: nothing is looked for in it, so this
+    ends. Raises OverflowError when the result is over CAP, which stops what doubles.
+    """
+    if "${" not in text:
+        return text
+    open_: list[list[str]] = [[]]  # the pieces of the text, then of each name that is open
+    at = size = 0
+    begin = end = -1
+    while True:
+        # Looked for again only when passed, or a long text costs its square.
+        if begin < at:
+            begin = text.find("${", at) % (LAST + 1)
+        if end < at:
+            end = text.find("}", at) % (LAST + 1)
+        stop = begin if len(open_) == 1 else min(begin, end)
+        open_[-1].append(text[at:stop])
+        if stop == LAST:
+            break
+        if stop == begin:
+            open_.append([])
+            at = stop + 2
+            continue
+        name = "".join(open_.pop())
+        value = variables.get(name)
+        size += len(value or "")
+        if size > CAP:
+            raise OverflowError(f"a string with its variables put in is over {CAP} characters")
+        open_[-1].append(f"${{{name}}}" if value is None else value)
+        at = stop + 1
+    return "${".join("".join(pieces) for pieces in open_)
