@@ -1,4 +1,7 @@
-"""The groups of processes that cit makes: `cit/ID/RUN` below a base, one for each run.
+"""The groups of processes that cit makes: `cit/ID.RUN` below a base, one for each run.
+
+The runs of a job lie side by side and not below a group of the job: that would cost
+a short job as much again, and in v2 a write to its cgroup.subtree_control as well.
 
 cgroup v1 has a hierarchy for each controller, v2 one for all, and a hybrid machine
 both: v1 controllers, and a v2 that has none but still counts CPU time and kills a
@@ -330,8 +333,9 @@ class Group:
         user, system = self._cpu() or (None, None)
         peak = usage.number(self._read(self.tree.memory, "memory.peak", "max_usage_in_bytes"))
         read = write = None
-        if (io := self._read(self.tree.unified, "io.stat")) is not None:
-            read, write = usage.io(io)
+        two = self.tree.unified
+        if two and "io" in two.controllers:
+            read, write = usage.io(self._read(two, "io.stat") or "")
         return Usage(self.tree.source, wall, user, system, peak, read, write)
 
     def ooms(self) -> int:
@@ -348,6 +352,10 @@ class Group:
 
     def kill(self) -> bool:
         """End everything in it. False: something in the kernel does not let go."""
+        place = self.tree.unified or self.tree.freezer or self.tree.memory
+        # The usual case at the price of one read: nobody is left.
+        if place and not _populated(self._directories[place.home]):
+            return True
         return _kill(list(self._directories.values()))
 
     def remove(self) -> bool:
@@ -385,11 +393,11 @@ def make(tree: Tree, job: str, run: str, limits: Limits | None = None) -> Group:
         tree.pids if limits.procs else None,
     ]
     homes = {place.home: place for place in places if place}
-    name = f"{_checked(job)}/{_checked(run)}"
+    name = f"{_checked(job)}.{_checked(run)}"
     group = Group(tree, {home: f"{home}/{name}" for home in homes})
     try:
         for home, place in homes.items():
-            _make(place, f"{home}/{name}", bool(limits.procs))
+            _make(place, f"{home}/{name}")
         if limits.memory and tree.memory:
             _limit_memory(tree.memory, f"{tree.memory.home}/{name}", limits.memory)
         if limits.procs and tree.pids:
@@ -405,28 +413,17 @@ def make(tree: Tree, job: str, run: str, limits: Limits | None = None) -> Group:
     return group
 
 
-def forget(tree: Tree, job: str) -> None:
-    """Take away the empty group of a job none of whose runs is left."""
-    for home in _homes(tree):
-        _rmdir(f"{home}/{_checked(job)}")
-
-
-def _make(place: Place, directory: str, procs: bool) -> None:
-    parent = os.path.dirname(directory)
+def _make(place: Place, directory: str) -> None:
     for _ in range(5):
         try:
             os.mkdir(directory)
             return
         except FileExistsError:
             _remove(directory)
-            continue
-        except FileNotFoundError:
-            pass
-        _mkdir(place.home)
-        _mkdir(parent)
-        if place.version == 2:
-            # pids only if asked: each controller makes every mkdir dearer.
-            _enable(parent, place.controllers - (frozenset() if procs else {"pids"}))
+        except FileNotFoundError:  # somebody took even `cit` away
+            _mkdir(place.home)
+            if place.version == 2:
+                _enable(place.home, place.controllers)
     os.mkdir(directory)
 
 
@@ -448,8 +445,8 @@ def _limit_memory(place: Place, directory: str, limit: int) -> None:
 
 def jobs(tree: Tree) -> list[str]:
     """The jobs that have groups here, dead or alive."""
-    found = {name for home in _homes(tree) for name in _children(home) if _is_name(name)}
-    return sorted(found - {"self", "probe"})
+    names = {name for home in _homes(tree) for name in _children(home)}
+    return sorted({name.split(".")[0] for name in names if "." in name})
 
 
 def kill_job(job: str, tree: Tree | None = None, proc: str = PROC) -> bool:
@@ -461,11 +458,10 @@ def kill_job(job: str, tree: Tree | None = None, proc: str = PROC) -> bool:
     homes = _homes(tree) if tree else set()
     for h in _known(proc):
         homes.update(_search(h.mount))
-    directories = [f"{home}/{_checked(job)}" for home in sorted(homes)]
-    directories = [d for d in directories if os.path.isdir(d)]
-    if not _kill(directories):
-        return False
-    return all([_remove(d) for d in directories])
+    start = _checked(job) + "."
+    found = [f"{home}/{name}" for home in homes for name in _children(home)]
+    found = [path for path in found if os.path.basename(path).startswith(start)]
+    return _kill(found) and all([_remove(path) for path in found])
 
 
 def _homes(tree: Tree) -> set[str]:
@@ -484,7 +480,7 @@ def _search(directory: str, depth: int = 12) -> Iterator[str]:
 
 
 def _kill(directories: list[str]) -> bool:
-    """End everything in these groups of one run or job, for sure. True: nothing is left."""
+    """End everything in these groups, for sure. True: nothing is left."""
     pause, deadline = 0.0002, time.monotonic() + _PATIENCE
     while any(_populated(d) for d in directories):
         stopped = []
@@ -582,13 +578,9 @@ def _children(directory: str) -> list[str]:
 # --- files of a cgroup file system ---------------------------------------------------------------
 
 
-def _is_name(name: str) -> bool:
-    return name[:1].isalnum() and name.isascii() and name.replace(".", "").isalnum()
-
-
 def _checked(name: str) -> str:
     """An id or a run, about to become a directory. Raises ValueError: this is a bug."""
-    if not _is_name(name) or ".." in name or len(name) > 200:
+    if not (name.isascii() and all(part.isalnum() for part in name.split("."))):
         raise ValueError(f"not the name of a group: {name!r}")
     return name
 
@@ -632,7 +624,8 @@ def _text(path: str) -> str | None:
         return None
     try:
         parts = [os.read(fd, 65536)]
-        while parts[-1]:
+        # The kernel fills its page of 4 KiB before it answers short: less is the end.
+        while len(parts[-1]) > 1024:
             parts.append(os.read(fd, 65536))
     except OSError:  # the group went away meanwhile
         return None
