@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ TOP = Path(__file__).resolve().parents[2]
 MODULES = sorted((TOP / "lib" / "cit").rglob("*.py"))
 MODULE_LINES = 300
 COMMAND_LINES = 120
+GENERATED = {"tables.py"}
+# What every module of its kind has is described once, in HACKING.md.
+CONTRACT = {
+    "cmd": {"main", "parser"},
+    "steps": {"run"},
+    "isolate": {"up", "ensure", "down"},
+}
 
 
 def name(path: Path) -> str:
@@ -69,11 +78,27 @@ def test_no_file_names_the_checkout_it_was_written_in() -> None:
     assert [] == lines_with(rf"(?<![\w.]){re.escape(str(TOP))}(?!\w)", SOURCES)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
+def code_lines(source: str) -> int:
+    """Lines of code: explaining it, in comments and docstrings, must not cost anything."""
+    documented = set()
+    for node in ast.walk(ast.parse(source)):
+        kinds = (ast.Module, ast.FunctionDef, ast.ClassDef)
+        if isinstance(node, kinds) and ast.get_docstring(node) is not None:
+            text = node.body[0]
+            documented |= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    lines: set[int] = set()
+    blank = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in blank | {tokenize.ENDMARKER}:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return len(lines - documented)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.name not in GENERATED], ids=name)
 def test_a_module_stays_small(module: Path) -> None:
     limit = COMMAND_LINES if module.parent.name == "cmd" else MODULE_LINES
 
-    assert len(module.read_text().splitlines()) <= limit
+    assert code_lines(module.read_text()) <= limit, "a noun is missing: look for it"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)
@@ -89,9 +114,7 @@ def test_what_is_public_says_what_it_is_for(module: Path) -> None:
     ]
 
     missing = [node.name for node in public if not ast.get_docstring(node)]
-    # What every command has is said once, in HACKING.md.
-    if module.parent.name == "cmd":
-        missing = [function for function in missing if function not in ("main", "parser")]
+    missing = [f for f in missing if f not in CONTRACT.get(module.parent.name, set())]
 
     assert ast.get_docstring(tree), "the module has no docstring"
     assert [] == missing
