@@ -6,17 +6,22 @@ ran side by side are found again. What the trace does not hold has to be done no
 
 from __future__ import annotations
 
+from collections import deque
+
 from cit.errors import Bad
 from cit.wants import CODES, Begin, Down, End, Exec, Outcome, Up, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from cit.wants import Want
 
-KINDS = frozenset(["begin", "up", "down", "end"])
+    Found: TypeAlias = tuple[int, tuple[str, ...]]  # a line and its fields
+
+KINDS = ("begin", "up", "down", "end")
+DONE = (None,)  # the answer is that it was done
 
 
 class Replay:
@@ -27,19 +32,27 @@ class Replay:
     """
 
     def __init__(self, records: Iterable[tuple[str, str, tuple[str, ...]]], first: int = 1) -> None:
-        self._answers: dict[tuple[str, str], list[tuple[int, tuple[str, ...]]]] = {}
-        self._taken: dict[tuple[str, str], int] = {}
+        self._left: dict[str, dict[str, Found]] = {kind: {} for kind in KINDS}
+        self._later: dict[tuple[str, str], deque[Found]] = {}  # where a run has several
         self._live: set[str] = set()  # runs of which something was not in the trace
-        answers, line = self._answers, first - 1
+        left, line = self._left, first - 1
         for kind, run, fields in records:
             line += 1
-            if kind not in KINDS:
+            runs = left.get(kind)
+            if runs is None:
                 continue
-            found = answers.setdefault((run, kind), [])
+            if run not in runs:
+                runs[run] = (line, fields)
+            elif kind != "up" or self._count("down", run) >= self._count("up", run):
+                self._later.setdefault((kind, run), deque()).append((line, fields))
             # An isolation that had to be built anew takes the place of the one before.
-            if kind == "up" and len(found) > len(answers.get((run, "down"), ())):
-                found.pop()
-            found.append((line, fields))
+            elif (kind, run) in self._later:
+                self._later[kind, run][-1] = (line, fields)
+            else:
+                runs[run] = (line, fields)
+
+    def _count(self, kind: str, run: str) -> int:
+        return (run in self._left[kind]) + len(self._later.get((kind, run), ()))
 
     def find(self, want: Want) -> tuple[Any] | None:
         """The answer in a tuple of its own, or None if the want has not been answered yet.
@@ -53,59 +66,52 @@ class Replay:
         return found
 
     def _find(self, want: Want) -> tuple[Any] | None:
+        run = want.run
         if isinstance(want, Begin):
-            begun = self._take(want.run, "begin")
+            begun = self._take("begin", run)
             if begun is None:  # a run that was refused has an end and no begin
-                end = self._peek(want.run, "end")
-                return (outcome(end[1]),) if end else None
-            if begun[1][:1] != (want.step,):
-                raise _differs(begun, "begin", want.run, f"begin {want.run} {want.step}")
-            return (None,)
+                return self._end(run)
+            if begun[1][0] != want.step:
+                raise _differs(begun, "begin", run, f"begin {run} {want.step}")
+            return DONE
         if isinstance(want, End):
-            end = self._take(want.run, "end")
+            end = self._take("end", run)
             if end is None:
                 return None
             if end[1][:3] != fields(want.outcome):
                 words = " ".join(fields(want.outcome)).rstrip()
-                raise _differs(end, "end", want.run, f"end {want.run} {words}")
-            return (None,)
+                raise _differs(end, "end", run, f"end {run} {words}")
+            return DONE
         if isinstance(want, Down):
-            return (None,) if self._take(want.run, "down") else None
-        if want.run in self._live:
+            return DONE if self._take("down", run) else None
+        if run in self._live:
             return None
         if isinstance(want, Up):
-            up = self._take(want.run, "up")
-            if up:
-                return (up[1][0],)
-            end = self._peek(want.run, "end")  # of a set-up that failed
-            return (outcome(end[1]),) if end else None
+            up = self._take("up", run)
+            return (up[1][0],) if up else self._end(run)  # the end of a set-up that failed
         assert isinstance(want, Exec)
-        end = self._peek(want.run, "end")
-        return (outcome(end[1]) if end else ended("lost"),)
+        return self._end(run) or (ended("lost"),)
 
     def settle(self) -> None:
         """Raise Bad if something of the trace was not asked for.
 
         For when every branch has come to a want that is not answered, and at the end.
         """
-        left = [
-            (answers[self._taken.get(key, 0)], key)
-            for key, answers in self._answers.items()
-            if len(answers) > self._taken.get(key, 0)
-        ]
+        left = [(found, kind, run) for kind in KINDS for run, found in self._left[kind].items()]
         if left:
-            record, (run, kind) = min(left)
+            record, kind, run = min(left)
             raise _differs(record, kind, run, "nothing more")
 
-    def _peek(self, run: str, kind: str) -> tuple[int, tuple[str, ...]] | None:
-        answers = self._answers.get((run, kind), ())
-        place = self._taken.get((run, kind), 0)
-        return answers[place] if place < len(answers) else None
+    def _end(self, run: str) -> tuple[Outcome] | None:
+        """The outcome that the trace has for a run, which its End will ask for again."""
+        found = self._left["end"].get(run)
+        return (outcome(found[1]),) if found else None
 
-    def _take(self, run: str, kind: str) -> tuple[int, tuple[str, ...]] | None:
-        found = self._peek(run, kind)
-        if found:
-            self._taken[run, kind] = self._taken.get((run, kind), 0) + 1
+    def _take(self, kind: str, run: str) -> Found | None:
+        found = self._left[kind].pop(run, None)
+        later = self._later.get((kind, run))
+        if later:
+            self._left[kind][run] = later.popleft()
         return found
 
 
@@ -123,7 +129,7 @@ def outcome(fields: tuple[str, ...]) -> Outcome:
     return Outcome(status, int(code), int(signal or "0"))
 
 
-def _differs(record: tuple[int, tuple[str, ...]], kind: str, run: str, wanted: str) -> Bad:
+def _differs(record: Found, kind: str, run: str, wanted: str) -> Bad:
     line, fields = record
     text = " ".join([kind, run, *fields]).rstrip()
     return Bad(f"the trace has '{text}' where the program has '{wanted}'", line)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 LATER = object()  # instead of an answer: noted, it will come as (run, answer)
 LAST = 1 << 40  # a place that no text has
+NONE_YET: list[tuple[Do, Outcome]] = []  # of the many runs that never fork
 CAP = 128 << 10  # characters of an expanded string; Linux takes no longer argument
 
 
@@ -71,8 +72,8 @@ class _Run:
                 self.variables = {**parent.variables, **do.variables}
             self.isolation = do.isolation or parent.isolation
             self.cleanup = do.cleanup or parent.cleanup
-        self.joined: deque[tuple[Do, Outcome]] = deque()  # forked children that have ended
-        self.joining, self.branches = False, 0  # waits for one of them; how many go on
+        # The forked children that have ended; waits for one of them; how many go on.
+        self.joined, self.joining, self.branches = NONE_YET, False, 0
 
 
 def walk(
@@ -110,13 +111,15 @@ def walk(
                     parent.joined.append((at.do, outcome))
                     if parent.joining:
                         parent.joining = False
-                        ready.append((parent, parent.joined.popleft()))
+                        ready.append((parent, parent.joined.pop(0)))
                     break
                 at, value = parent, Leave(outcome) if outcome.leave else outcome
                 continue
             if isinstance(asked, Do):
                 at, value = _open(at, asked, tree, steps, again), None
             elif isinstance(asked, Fork):
+                if not at.branches and not at.joined:
+                    at.joined = []
                 at.branches += 1
                 ready.append((_open(at, asked.do, tree, steps, again, forked=True), None))
                 value = None
@@ -125,7 +128,7 @@ def walk(
                     assert at.branches, "nothing to join"
                     at.joining = True
                     break
-                value = at.joined.popleft()
+                value = at.joined.pop(0)
             else:
                 value = yield asked
                 if value is LATER:
