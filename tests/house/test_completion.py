@@ -125,7 +125,9 @@ def test_the_scripts_are_made_and_understood_by_their_shells(tmp_path: Path) -> 
 
 
 def test_zsh_is_told_of_every_option_with_its_help(tool: ModuleType) -> None:
-    text = tool.zsh([tool.command("sample", sample(), "show"), tool.command("nested", nested(), "")])
+    commands = [tool.command("sample", sample(), "show"), tool.command("nested", nested(), "")]
+
+    text = tool.zsh(commands)
 
     assert r"'--number=[how many\: \[1\]]:NUMBER: '" in text
     assert r"'--color=[whether it'\''s colour]:COLOR:(always never)'" in text

@@ -12,6 +12,7 @@ TOP = Path(__file__).resolve().parents[2]
 LIB = TOP / "lib" / "cit"
 MODULES = sorted(path.relative_to(LIB).as_posix() for path in LIB.rglob("*.py"))
 PURE_UP_TO = 3
+NOWHERE = 99
 
 # What a pure module may import: no clock, no file, no process, no chance. Of the
 # decoders of TOML only what makes values of text is used.
@@ -58,7 +59,7 @@ def floor(module: str) -> int:
     folder, _, _ = module.rpartition("/")
     if folder and f"{folder}/*.py" in TABLE:
         return TABLE[f"{folder}/*.py"]
-    pytest.fail(f"lib/cit/{module} is on no floor: give it one in the table of HACKING.md")
+    return NOWHERE
 
 
 def module_of(dotted: str) -> str | None:
@@ -83,6 +84,11 @@ def imports(module: str) -> list[tuple[int, str]]:
                 is_module = inner.startswith("cit.") and module_of(inner)
                 found.append((node.lineno, inner if is_module else str(node.module)))
     return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_on_a_floor(module: str) -> None:
+    assert floor(module) != NOWHERE, "give it a row in the table of HACKING.md"
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -123,8 +129,8 @@ def test_the_lower_floors_are_pure(module: str) -> None:
 
 def test_only_files_py_opens_for_writing() -> None:
     # main.py keeps the traceback of a bug, which may be one in files.py; the control
-    # files of a cgroup and the ends of a child's pipes are not files on a disk.
-    allowed = {"files.py", "main.py", "cgroup.py", "proc.py"}
+    # files of a cgroup are not files on a disk; what a child writes is not what cit keeps.
+    allowed = {"files.py", "main.py", "cgroup.py", "proc.py", "start.py"}
     pattern = re.compile(r"""\bopen\([^)]*["'](w|a|x|r\+)b?["']|\bO_(WRONLY|RDWR|CREAT)\b""")
 
     wrong = [
