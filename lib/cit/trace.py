@@ -109,6 +109,24 @@ def escape_bytes(text: bytes) -> bytes:
     return text
 
 
+def unescape_bytes(text: bytes) -> bytes:
+    """The inverse of escape_bytes(): what was printed, from the text of log records."""
+    if b"\\" not in text:
+        return text
+    if b"\\0" in text:
+        return b"\\".join(map(_unescape_part, text.split(b"\\\\")))
+    # A pair of backslashes is one that was printed; it waits as a byte that stands in no
+    # record, and what is left of backslashes begins an escape.
+    return _unescape_part(text.replace(b"\\\\", b"\0")).replace(b"\0", b"\\")
+
+
+def _unescape_part(text: bytes) -> bytes:
+    for byte, escaped in _BYTES.items():
+        if byte != 92 and escaped in text:
+            text = text.replace(escaped, bytes([byte]))
+    return text
+
+
 def stamp(seconds: float) -> str:
     """Seconds since 1970 as UTC with milliseconds, 24 characters: `2026-11-21T20:37:01.123Z`."""
     whole = int(seconds // 1)

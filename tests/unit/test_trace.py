@@ -60,3 +60,10 @@ def test_stamp_agrees_with_the_calendar(moment: float) -> None:
 
     assert expected == trace.stamp(moment)[:19]
     assert abs(trace.seconds(trace.stamp(moment)) - moment) < 0.002
+
+
+@given(st.lists(st.sampled_from(["\\", "\0", "\x1b", "\t", "0", "t", "x1b", "\n", "a\xff"])))
+def test_the_text_of_log_records_gives_back_what_was_printed(parts: list[str]) -> None:
+    printed = "".join(parts).encode("latin-1")
+
+    assert printed == trace.unescape_bytes(trace.escape_bytes(printed))
