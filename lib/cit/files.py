@@ -304,3 +304,30 @@ def make_directory(path: str, mode: int) -> None:
             parent.sync()
     finally:
         parent.close()
+
+
+def touch(path: str) -> None:
+    """Set the time of a file to now; made where it is not there. Not durable: only a mark."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.utime(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory and all in it, without following links; that it is gone is fine."""
+    import shutil
+
+    def mend(function: object, path: str, error: object) -> None:
+        # A job may have made a directory that it could not write to itself.
+        parent = os.path.dirname(path)
+        os.chmod(parent, 0o700)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.chmod(path, 0o700)
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+    if os.path.lexists(path):
+        shutil.rmtree(path, onerror=mend)

@@ -144,11 +144,11 @@ class Queue:
             raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
         return next(iter(ids.values()))
 
-    def again(self, found: Name) -> Name | None:
-        """Where a job is now: looked up anew, as a holder must. None if it is gone."""
+    def now(self, id: str) -> Name | None:
+        """Where a job is now, in its highest state; None if it is nowhere."""
         last = None
-        for other in self.every(found.id):
-            if other.id == found.id and other.state != "bad":
+        for other in self.every(id):
+            if other.id == id and other.state != "bad":
                 last = other
         return last
 
@@ -215,14 +215,12 @@ class Queue:
         files.move(directory, file, target, new)
         return found._replace(state=state, file=new, day=day)
 
-    def note(self, act: str, subject: str, reason: str = "", who: str = "") -> None:
+    def note(self, act: str, subject: str = "-", reason: str = "", who: str = "") -> None:
         """A line in log/DAY.tab: an administrative act, who and why."""
         import time
 
         now = time.time()
-        record = trace.Record(
-            trace.stamp(now), act, subject or "-", (who or people.who(), reason)
-        )
+        record = trace.Record(trace.stamp(now), act, subject, (who or people.who(), reason))
         path = os.path.join(self.path, "log", f"{trace.day(now)}.tab")
         files.append(path, trace.render(record), MODES[str(self.setting("readers"))])
 

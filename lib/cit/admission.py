@@ -1,0 +1,157 @@
+"""Admission: what lies in the drop box becomes a job of the queue, or is refused.
+
+Copied in, never adopted: a drop is opened once, read, checked and published anew, so
+what its maker still writes to the old file changes nothing. One bad file never stops
+the rest. The drop is removed only after its copy is durable.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from cit import asked, files, name, people, section, trace
+from cit.errors import Bad
+from cit.name import Name
+from cit.queue import MODES, Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.asked import Asked
+
+CAP = section.ASKED_CAP + (64 << 10)
+
+
+class Refused(Exception):
+    """Why a drop does not become a job."""
+
+
+def waiting(queue: Queue) -> bool:
+    """Whether the drop box holds anything that an admission would take."""
+    return any(name.parse("in", file) for file in queue.directory("in").names())
+
+
+def admit(queue: Queue) -> int:
+    """Admit every job in the drop box, first come first; refuse what is none. How many came in."""
+    box = queue.directory("in")
+    listed = box.names()
+    drops = sorted(filter(None, (name.parse("in", file) for file in listed)), key=lambda d: d.id)
+    known = {drop.file for drop in drops}
+    for file in sorted(set(listed) - known):
+        _refuse(queue, file, "its name is not ID-NAME.job")
+    if not drops:
+        return 0
+    ids = {found.id: found for found in queue.every() if found.state not in ("in", "bad")}
+    dead = queue.tombstones()
+    number = _reserve(queue, len(drops))
+    admitted = 0
+    for drop in drops:
+        try:
+            data, status = files.read_untrusted(box, drop.file, CAP)
+            request = _check(queue, drop, data, status.st_uid)
+            if _known(queue, drop, request, ids, dead):
+                box.remove(drop.file)
+                continue
+            ids[drop.id] = _publish(queue, drop, request, status, number + admitted)
+            admitted += 1
+            box.remove(drop.file)
+        except (Refused, ValueError) as error:
+            _refuse(queue, drop.file, str(error))
+        except FileNotFoundError:
+            pass  # its owner took it back
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+                raise  # of no use to try the others
+            _refuse(queue, drop.file, os.strerror(error.errno or 0).lower())
+    return admitted
+
+
+def _check(queue: Queue, drop: Name, data: bytes, uid: int) -> Asked:
+    try:
+        request = asked.parse(section.split(data)[0])
+    except Bad as error:
+        raise Refused(error.show(drop.file)) from None
+    if request.job.get("id") != drop.id:
+        raise Refused(f"its job section has id '{request.job.get('id')}', its name '{drop.id}'")
+    if request.job.get("name") != drop.name:
+        raise Refused(
+            f"its job section has name '{request.job.get('name')}', its file '{drop.name}'"
+        )
+    rules = queue.setting("push")
+    if not people.allowed(uid, queue.owner, rules if isinstance(rules, list) else []):
+        raise Refused(f"{people.user(uid)} may not push into this queue")
+    if uid != queue.owner and queue.setting("none") != "all" and _unisolated(request):
+        raise Refused("isolation 'none' is only for jobs of the queue's owner (none in queue.toml)")
+    return request
+
+
+def _unisolated(request: Asked) -> bool:
+    return any(kind == "none" for kind, _ in asked.isolations(request))
+
+
+def _known(
+    queue: Queue, drop: Name, request: Asked, ids: dict[str, Name], dead: dict[str, str]
+) -> bool:
+    if drop.id in ids:
+        found = ids[drop.id]
+        now = queue.now(drop.id) or found
+        same = queue.head(now)[0] == request.data
+    elif drop.id in dead:
+        same = dead[drop.id] == request.sha256
+    else:
+        return False
+    if not same:
+        raise Refused(f"id {drop.id} is taken by a job that asks something else")
+    return True
+
+
+def _publish(
+    queue: Queue, drop: Name, request: Asked, status: os.stat_result, number: int
+) -> Name:
+    priority = asked.priority(request)
+    who = people.who(status.st_uid)
+    records = [
+        trace.Record(trace.stamp(status.st_mtime), "push", "-", (who, "sha256:" + request.sha256)),
+        trace.Record(trace.stamp(time.time()), "admit", "-", (people.who(), str(number))),
+    ]
+    data = request.data + section.TRACE + b"".join(map(trace.render, records))
+    file = name.queued(priority, number, drop.id, drop.name)
+    # A job may narrow who reads it, never widen.
+    mode = min(MODES[str(queue.setting("readers"))], MODES[str(request.job.get("readers", "all"))])
+    queue.directory("wait").publish(file, data, mode)
+    return Name("wait", file, drop.id, drop.name, priority, number)
+
+
+def _reserve(queue: Queue, count: int) -> int:
+    """The first of `count` admission numbers that nobody will ever use again."""
+    root = queue.directory(".")
+    try:
+        with open(os.path.join(queue.path, "number"), "rb") as file:
+            free = int(file.read(32))
+    except FileNotFoundError:
+        free = 1
+    root.replace("number", b"%d\n" % (free + count))
+    return free
+
+
+def _refuse(queue: Queue, file: str, reason: str) -> None:
+    """Move a drop into bad/, its reason first; where it cannot be moved, say so once."""
+    box, bad = queue.directory("in"), queue.directory("bad")
+    try:
+        inode = os.lstat(os.path.join(box.path, file)).st_ino
+    except FileNotFoundError:
+        return
+    # A name from outside is made harmless, and told apart by its inode.
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in file)
+    safe = f"{safe[:120].lstrip('.-') or 'drop'}.{inode}"
+    try:
+        bad.publish(safe + ".why", f"{trace.escape(file)}: {reason}\n".encode(), 0o644)
+        queue.note("refuse", trace.escape(file), reason)
+    except FileExistsError:
+        pass  # said before
+    try:
+        os.rename(file, safe, src_dir_fd=box.fd, dst_dir_fd=bad.fd)
+        bad.sync()
+    except OSError:
+        pass  # another user's directory: it stays, and its reason is said

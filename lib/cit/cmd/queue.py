@@ -1,0 +1,143 @@
+"""cit-queue - make, tend and check queues"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from cit import config, files, home, layout, manager, name, people, start, trace
+from cit.errors import DENIED, DONE, NO, USAGE, Failure
+from cit.queue import Queue
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("cit-queue", description="Make, tend and check queues.",
+                                  allow_abbrev=False)  # fmt: skip
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=help, description=help, allow_abbrev=False)
+        made.add_argument("queue", nargs="?", metavar="QUEUE", help="its directory")
+        return made
+
+    init = verb("init", "make a queue")
+    init.add_argument("--name", help="what jobs call it; else the name of its directory")
+    init.add_argument("--slots", type=int, default=0, metavar="N", help="jobs at once; else as processors")
+    init.add_argument("--readers", choices=("owner", "group", "all"), default="owner", help="who may look")
+    init.add_argument("--push", action="append", metavar="WHO", help="owner, a user, @GROUP or '*'")
+    init.add_argument("--none", choices=("owner", "all"), default="owner", help="whose jobs may run unisolated")
+    init.add_argument("--start", choices=("push", "cron"), default="cron", help="what starts a runner")
+    verb("tick", "recover, answer and admit, once")
+    for act in ("pause", "resume"):
+        made = verb(act, f"{act} a queue: a paused one admits jobs and starts none")
+        made.add_argument("--reason", default="", help="why")
+    fsck = verb("fsck", "check that every job is whole and in one place")
+    fsck.add_argument("--ids", metavar="FILE", help="ids that must be there, a line each; - is standard input")
+    prune = verb("prune", "forget finished jobs, and remove their workspaces")
+    prune.add_argument("--older", default="30d", metavar="AGE", help="that ended so long ago [30d]")
+    prune.add_argument("--keep", type=int, default=0, metavar="N", help="but not the newest N")
+    prune.add_argument("--reason", default="", help="why")
+    prune.add_argument("--dry-run", action="store_true", help="only print them")
+    verb("ls", "list the queues that this user knows")
+    return top
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    if args.verb == "ls":
+        return _ls([os.path.abspath(args.queue)] if args.queue else home.queues())
+    path = os.path.abspath(args.queue) if args.queue else config.queue()
+    if args.verb == "init":
+        return _init(path, args)
+    act = {"tick": _tick, "pause": _pause, "resume": _resume, "fsck": _fsck, "prune": _prune}
+    return act[args.verb](_own(Queue(path)), args)
+
+
+def _own(queue: Queue) -> Queue:
+    if not queue.mine:
+        raise Failure(DENIED, f"queue '{queue.path}' belongs to {people.user(queue.owner)}")
+    return queue
+
+
+def _init(path: str, args: argparse.Namespace) -> int:
+    if args.slots < 0:
+        raise Failure(USAGE, "cannot have fewer than no slots")
+    called = args.name or name.simplify(os.path.basename(path))
+    if not name.is_name(called):
+        raise Failure(USAGE, f"cannot name a queue '{called}': a name is a-z, 0-9, '.', '_', '-'")
+    layout.create(path, {
+        "name": called, "epoch": 1, "slots": args.slots, "policy": "fifo",
+        "push": args.push or ["owner"], "readers": args.readers, "none": args.none,
+        "start": args.start,
+    })  # fmt: skip
+    home.know(path)
+    return DONE
+
+
+def _tick(queue: Queue, args: argparse.Namespace) -> int:
+    manager.tick(queue)
+    if start.wanted(queue) and manager.busy(queue):
+        start.command(queue, "run")
+    return DONE
+
+
+def _pause(queue: Queue, args: argparse.Namespace) -> int:
+    import time
+
+    record = trace.Record(trace.stamp(time.time()), "pause", "-", (people.who(), args.reason))
+    try:
+        queue.directory(".").publish("paused", trace.render(record), 0o644)
+    except FileExistsError:
+        return DONE  # it is paused, by whom is said already
+    queue.note("pause", "-", args.reason)
+    return DONE
+
+
+def _resume(queue: Queue, args: argparse.Namespace) -> int:
+    if queue.paused:
+        queue.note("resume", "-", args.reason)
+        queue.directory(".").remove("paused")
+    return _tick(queue, args)
+
+
+def _fsck(queue: Queue, args: argparse.Namespace) -> int:
+    from cit import fsck
+
+    ids: list[str] = []
+    if args.ids:
+        with open(0 if args.ids == "-" else args.ids, encoding="ascii") as file:
+            ids = file.read().split()
+    complaints = 0
+    for complaint in fsck.check(queue, ids):
+        complaints += 1
+        sys.stdout.write(complaint + "\n")
+    return NO if complaints else DONE
+
+
+def _prune(queue: Queue, args: argparse.Namespace) -> int:
+    from cit import amount, prune
+
+    try:
+        seconds = amount.duration(args.older)
+    except ValueError as error:
+        raise Failure(USAGE, f"--older: {error}") from None
+    names = prune.old(queue, seconds, args.keep)
+    for found in names if args.dry_run else prune.prune(queue, names, args.reason):
+        print(found.id)
+    return DONE
+
+
+def _ls(paths: list[str]) -> int:
+    for path in paths:
+        try:
+            queue = Queue(path)
+        except Failure as failure:
+            print(path, "away", *["-"] * 4, str(failure), sep="\t")
+            continue
+        paused = queue.paused
+        state = "paused" if paused else "active"
+        counts = [str(len(queue.names(s))) for s in ("wait", "hold", "run", "done")]
+        why = f"by {paused.fields[0]} {paused.fields[1]}".strip() if paused else ""
+        print(path, state, *counts, why or "-", sep="\t")
+    return DONE

@@ -1,0 +1,144 @@
+"""The checker of docs/states.md: is every job of a queue whole, and in one place?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from cit import asked, files, job, section, trace
+from cit.errors import Bad
+from cit.queue import STATES, Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cit.name import Name
+
+
+def check(queue: Queue, acknowledged: Iterable[str] = ()) -> Iterator[str]:
+    """What is wrong, a line each. Every acknowledged id must be somewhere."""
+    places: dict[str, list[Name]] = {}
+    for found in queue.every():
+        places.setdefault(found.id, []).append(found)
+    for state in STATES:
+        yield from _strangers(queue, state)
+    numbers: dict[int, str] = {}
+    for id, copies in sorted(places.items()):
+        real = [copy for copy in copies if copy.state != "bad"]
+        yield from _copies(queue, id, real)
+        for copy in real:
+            yield from _file(queue, copy)
+        number = real[-1].number if real else 0
+        if number and numbers.setdefault(number, id) != id:
+            yield f"{id}: has the admission number {number} of {numbers[number]}"
+    dead = queue.tombstones()
+    for id in acknowledged:
+        if id not in places and id not in dead:
+            yield f"{id}: acknowledged, and nowhere to be found"
+
+
+def _strangers(queue: Queue, state: str) -> Iterator[str]:
+    if state in ("in", "bad"):
+        return  # anybody may drop anything; the next tick deals with it
+    known = {os.path.join(state, n.day, n.file) for n in queue.names(state)}
+    for root, directories, listed in os.walk(os.path.join(queue.path, state)):
+        if state != "done" or root.count("/") > queue.path.count("/") + 2:
+            directories.clear()
+        for file in listed:
+            path = os.path.relpath(os.path.join(root, file), queue.path)
+            if path not in known and not file.startswith("."):
+                yield f"{path}: is no job's name"
+
+
+def _copies(queue: Queue, id: str, copies: list[Name]) -> Iterator[str]:
+    states = [copy.state for copy in copies]
+    admitted = [copy for copy in copies if copy.state != "in"]
+    if len(admitted) > 1:
+        yield f"{id}: is in {' and '.join(states)} at once"
+    elif len(copies) > 1:
+        # Allowed: the drop of an admission that was cut before the drop was removed.
+        asks = [queue.head(copy)[0] for copy in copies]
+        if asks[0] != asks[-1]:
+            yield f"{id}: its drop asks something else than what is in {states[-1]}"
+
+
+def _file(queue: Queue, found: Name) -> Iterator[str]:
+    where = os.path.relpath(queue.file(found), queue.path)
+    try:
+        head, rest = queue.head(found)
+        request = asked.parse(head)
+    except Bad as error:
+        if found.state != "in":  # what lies in the drop box is not checked yet
+            yield error.show(where)
+        return
+    except FileNotFoundError:
+        return  # moved meanwhile
+    if found.state == "in":
+        return
+    if request.job["id"] != found.id or request.job["name"] != found.name:
+        yield f"{where}: its name is not that of its job section"
+    if not rest.startswith(section.TRACE):
+        yield f"{where}: has no trace"
+        return
+    yield from _trace(queue, found, where, request.sha256)
+
+
+def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
+    begun: set[tuple[str, str]] = set()
+    state = job.Job()
+    fd = queue.open(found)
+    try:
+        held = found.number and queue.mine and queue.locks.held(found.number)
+        for record in trace_records(fd):
+            state.add(record)
+            if record.kind == "begin":
+                if (record.run, "") in begun:
+                    yield f"{where}: run {record.run} begins twice"
+                begun.add((record.run, ""))
+        if state.sha256 != "sha256:" + sha256:
+            yield f"{where}: what it asks is not what was pushed"
+        if found.number and state.number != found.number:
+            yield f"{where}: was admitted as {state.number}"
+        if found.state == "done":
+            yield from _seal(fd, where, state)
+        elif found.state != "run" and state.status:
+            yield f"{where}: has a result and is not done"
+        if not held and found.state not in ("run",) and not _ended(fd):
+            yield f"{where}: its last line is torn"
+    finally:
+        os.close(fd)
+
+
+def trace_records(fd: int) -> Iterator[trace.Record]:
+    """All records of a job's file but its log."""
+    from cit.queue import KINDS, lines
+
+    yield from lines(fd, *(kind for kind in KINDS if kind != "log"))
+
+
+def _seal(fd: int, where: str, state: job.Job) -> Iterator[str]:
+    if not state.status:
+        yield f"{where}: is done and has no result"
+    if not state.seal:
+        yield f"{where}: is done and has no seal"
+        return
+    size = os.fstat(fd).st_size
+    tail = files.read(fd, min(size, 4096), max(size - 4096, 0))
+    line = tail.removesuffix(b"\n").rpartition(b"\n")[2] + b"\n"
+    digest, left, offset = hashlib.sha256(), size - len(line), 0
+    while left > 0:
+        part = files.read(fd, min(left, 1 << 20), offset)
+        digest.update(part)
+        left -= len(part)
+        offset += len(part)
+    record = trace.parse(line)
+    if record is None or record.kind != "seal":
+        yield f"{where}: its last record is not a seal"
+    elif job.column(record, 1) != digest.hexdigest():
+        yield f"{where}: its seal does not fit its bytes"
+
+
+def _ended(fd: int) -> bool:
+    size = os.fstat(fd).st_size
+    return size > 0 and files.read(fd, 1, size - 1) == b"\n"

@@ -1,0 +1,93 @@
+"""A job in the hands of this process: the only one that may write to it.
+
+    with held.take(queue, found) as hold: ...
+
+The lock is taken first and the name is looked up after that, by opening it: if the job
+moved between the listing and the lock, there is nothing to hold.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cit import files, job, trace
+from cit.trace import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cit.name import Name
+    from cit.queue import Queue
+
+
+class Held:
+    """A held job: append records to it, move it, end it."""
+
+    def __init__(self, queue: Queue, name: Name, number: int, journal: files.Journal) -> None:
+        self.queue, self.name, self.number, self.journal = queue, name, number, journal
+
+    def record(self, kind: str, run: str = "-", *fields: str) -> Record:
+        """Add a record of this moment; durable after the next sync()."""
+        record = Record(trace.stamp(time.time()), kind, run, fields)
+        self.journal.add(trace.render(record))
+        return record
+
+    def sync(self) -> None:
+        self.journal.sync()
+
+    def move(self, state: str) -> None:
+        """Into another state, durable on return."""
+        self.name = self.queue.take(self.name, state)
+
+    def finish(self, status: str, code: int) -> None:
+        """Write the result, seal the job and put it into `done/`."""
+        self.record("result", "-", status, str(code))
+        self.seal()
+        self.move_done()
+
+    def seal(self) -> None:
+        """Bind all bytes above by their hash, durable on return."""
+        self.record("seal", "-", "cit", self.journal.digest())
+        self.sync()
+
+    def move_done(self) -> None:
+        self.name = self.queue.take(self.name, "done", trace.day(time.time()))
+
+    def read(self) -> job.Job:
+        """The job as its trace tells it now, without its log."""
+        self.journal.flush()
+        return self.queue.job(self.name)
+
+    def close(self) -> None:
+        self.journal.close()
+        self.queue.locks.release(self.number)
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def take(queue: Queue, found: Name) -> Held | None:
+    """Hold a job; None where another process does, or where it moved meanwhile."""
+    try:
+        number = found.number or job.fold(trace.records(queue.head(found)[1])).number
+    except FileNotFoundError:
+        return None
+    if not queue.locks.hold(number):
+        return None
+    try:
+        return Held(queue, found, number, files.Journal(*queue.where(found)))
+    except FileNotFoundError:
+        queue.locks.release(number)
+        return None
+    except BaseException:
+        queue.locks.release(number)
+        raise

@@ -1,0 +1,136 @@
+"""The queue manager: one tick over a queue recovers, answers and admits.
+
+A tick may be killed anywhere; docs/states.md says what each cut leaves and the next
+tick begins by mending it. One tick runs at a time: who finds another at work goes
+home, since that one looks once more after it let go.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cit import admission, answers, files, held, people
+from cit.errors import DENIED, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.answers import Answer
+    from cit.name import Name
+    from cit.queue import Queue
+
+STALE = 3600  # seconds after which a dot file is what a cut left behind
+
+
+def tick(queue: Queue) -> int:
+    """Recover, answer, admit; how many jobs were admitted. Raises Failure(DENIED)."""
+    if not queue.mine:
+        owner = people.user(queue.owner)
+        raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
+    files.touch(os.path.join(queue.path, "log", "tick"))
+    admitted = 0
+    while queue.locks.hold(files.MANAGER):
+        try:
+            recover(queue)
+            answer(queue)
+            admitted += admission.admit(queue)
+        finally:
+            queue.locks.release(files.MANAGER)
+        if not admission.waiting(queue):
+            break
+    return admitted
+
+
+def recover(queue: Queue) -> None:
+    """Finish what a cut left between two steps and nobody holds now.
+
+    A job without a result is not touched: a runner claims it again.
+    """
+    for found in queue.names("run"):
+        if queue.tail(found).status:
+            hold = held.take(queue, found)
+            if hold:
+                with hold:
+                    _close(hold)
+    for state in ("in", "answers", "wait", "hold", "park", "run", "bad"):
+        _sweep(queue.directory(state))
+
+
+def answer(queue: Queue) -> None:
+    """Do what people ask of jobs that nobody runs; what a runner holds, it answers itself."""
+    for asked in answers.pending(queue):
+        found = queue.now(asked.id)
+        if found is None or found.state == "bad":
+            queue.note("refused", asked.id, f"{asked.kind}: no such job", people.who(asked.uid))
+            queue.directory("answers").remove(asked.file)
+        elif found.state != "in" and (found.state != "run" or _finished(queue, found)):
+            hold = held.take(queue, found)
+            if hold:
+                with hold:
+                    _act(queue, hold, asked)
+                queue.directory("answers").remove(asked.file)
+
+
+def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
+    job = hold.read()
+    who = people.who(asked.uid)
+    refused = answers.refusal(queue, asked, job)
+    state = hold.name.state
+    if not refused and job.status and asked.kind != "note":
+        refused = f"cannot {asked.kind} a job that has ended"
+    if refused:
+        queue.note("refused", asked.id, f"{asked.kind}: {refused}", who)
+        return
+    if answers.repeated(job, asked):
+        return
+    hold.record(asked.kind, asked.run, *answers.fields(asked))
+    if asked.kind == "stop":
+        hold.finish("cancelled", 130)
+    elif asked.kind == "hold" and state == "wait":
+        hold.sync()
+        hold.move("hold")
+    elif asked.kind == "release" and state == "hold":
+        hold.sync()
+        hold.move("wait")
+    elif job.status:
+        hold.seal()
+    else:
+        hold.sync()
+
+
+def _close(hold: held.Held) -> None:
+    job = hold.read()
+    if not job.status:
+        return
+    if not job.seal:
+        hold.seal()
+    hold.move_done()
+
+
+def _finished(queue: Queue, found: Name) -> bool:
+    return bool(queue.tail(found).status)
+
+
+def _sweep(directory: files.Directory) -> None:
+    now = time.time()
+    for file in os.listdir(directory.path):
+        if file.startswith("."):
+            status = os.lstat(os.path.join(directory.path, file))
+            if now - status.st_mtime > STALE:
+                try:
+                    directory.remove(file)
+                except OSError:
+                    pass  # a directory that somebody made: in nobody's way
+
+
+def served(queue: Queue) -> bool:
+    """Whether any runner holds a slot of this queue now."""
+    return any(queue.locks.held(files.SLOTS + slot) for slot in range(queue.slots))
+
+
+def busy(queue: Queue) -> bool:
+    """Whether a runner could find something to do: waiting jobs, or some that lost theirs."""
+    if any(file.endswith(".job") for file in os.listdir(queue.directory("wait").path)):
+        return not queue.paused
+    return any(not queue.locks.held(found.number) for found in queue.names("run"))
+

@@ -1,0 +1,53 @@
+"""Prune: forget finished jobs, but not that they were there."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cit import files, held, trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cit.name import Name
+    from cit.queue import Queue
+
+
+def old(queue: Queue, seconds: float, keep: int) -> list[Name]:
+    """The finished jobs that ended more than `seconds` ago, but for the newest `keep`."""
+    limit = trace.stamp(time.time() - seconds)
+    done = sorted(queue.names("done"), key=lambda found: found.id)
+    candidates = done[: len(done) - keep] if keep else done
+    # A day directory that is younger than the limit needs no look inside.
+    return [f for f in candidates if f.day <= limit[:10] and queue.tail(f).finished < limit]
+
+
+def prune(queue: Queue, names: list[Name], reason: str) -> Iterator[Name]:
+    """Remove these jobs and their workspaces, each after its tombstone is durable."""
+    dead = queue.tombstones()
+    for found in names:
+        hold = held.take(queue, found)
+        if hold is None:
+            continue
+        with hold:
+            if found.id not in dead:
+                _bury(queue, found, hold.read().sha256)
+            files.remove_tree(os.path.join(queue.home, found.name, found.id))
+            directory, file = queue.where(found)
+            directory.remove(file)
+        yield found
+    for day in {found.day for found in names}:
+        try:
+            os.rmdir(os.path.join(queue.path, "done", day))
+        except OSError:
+            pass  # others are still in it
+    if names:
+        queue.note("prune", "-", f"{len(names)} jobs: {reason}")
+
+
+def _bury(queue: Queue, found: Name, sha256: str) -> None:
+    fields = (sha256.removeprefix("sha256:"), found.name)
+    record = trace.Record(trace.stamp(time.time()), "prune", found.id, fields)
+    files.append(os.path.join(queue.path, "pruned.tab"), trace.render(record), 0o600)

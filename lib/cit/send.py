@@ -1,0 +1,114 @@
+"""Send a job to a queue, or keep it in the outbox while the queue is away."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cit import config, files, home, layout, name, section
+from cit.errors import AWAY, DENIED, LATER, MISSING, Bad, Failure
+from cit.queue import Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.asked import Asked
+
+# What passes: the disk is full or failing, or the process is short of something.
+PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.ESTALE,
+     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EAGAIN, errno.ENODEV}
+)  # fmt: skip
+
+
+class Away(Failure):
+    """The queue is there, but not now; what is sent to it goes to the outbox."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(AWAY, message)
+
+
+def target(option: str | None) -> Queue:
+    """The queue to push to: the one named, else that of configuration, else a new one of ours.
+
+    Raises Away where a queue that this user knows cannot be reached, Failure(MISSING)
+    where nobody ever heard of it.
+    """
+    path = os.path.abspath(option) if option else config.queue()
+    try:
+        return Queue(path)
+    except Failure as failure:
+        if failure.code != MISSING:
+            raise
+        if path in home.queues():
+            raise Away(f"queue '{path}' is away") from None
+        if path != os.path.join(config.home(), "queue"):
+            raise
+    # The first push of a user who made no queue: his own one, which needs no cron.
+    settings: dict[str, object] = {
+        "name": "main", "epoch": 1, "slots": 0, "policy": "fifo", "push": ["owner"],
+        "readers": "owner", "none": "owner", "start": "push",
+    }  # fmt: skip
+    home.make()
+    layout.create(path, settings)
+    home.know(path)
+    return Queue(path)
+
+
+def called(path: str) -> str:
+    """What jobs call the queue at this path while it is away."""
+    return name.simplify(os.path.basename(path))
+
+
+def send(queue: Queue, request: Asked, *, fresh: bool) -> None:
+    """Publish a job in the drop box, durable on return.
+
+    With `fresh` its id was made just now, so nobody can have it. Equal id and equal bytes
+    are a success, other bytes Bad; Away where the disk is full or fails.
+    """
+    id, file = request.job["id"], name.drop(request.job["id"], request.job["name"])
+    if not fresh and _known(queue, id, request):
+        return
+    try:
+        box = queue.directory("in")
+        # Another user's manager must be able to read it; nobody else can list names here.
+        box.publish(file, request.data, 0o600 if queue.mine else 0o644)
+    except FileExistsError:
+        data, _ = files.read_untrusted(box, file, section.ASKED_CAP)
+        if data != request.data:
+            raise _taken(id) from None
+    except PermissionError:
+        raise Failure(DENIED, f"cannot push into '{queue.path}': permission denied") from None
+    except OSError as error:
+        if error.errno not in PASSING:
+            raise
+        reason = os.strerror(error.errno or 0).lower()
+        raise Away(f"cannot write to queue '{queue.path}': {reason}") from error
+
+
+def keep(request: Asked, path: str) -> None:
+    """Put a job into the outbox. Raises Failure(LATER) where that fails too."""
+    try:
+        home.keep(name.drop(request.job["id"], request.job["name"]), request.data, path)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise Failure(LATER, f"cannot keep job '{request.job['id']}': {reason}") from error
+
+
+def _known(queue: Queue, id: str, request: Asked) -> bool:
+    if not queue.mine:
+        return False  # its manager will see
+    found = queue.now(id)
+    if found is not None:
+        same = queue.head(found)[0] == request.data
+    else:
+        dead = queue.tombstones()
+        if id not in dead:
+            return False
+        same = dead[id] == request.sha256
+    if not same:
+        raise _taken(id)
+    return True
+
+
+def _taken(id: str) -> Bad:
+    return Bad(f"id {id} is taken by a job that asks something else")
