@@ -40,7 +40,8 @@ def size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         count = value
     elif isinstance(value, str):
-        match = re.fullmatch(r"([0-9]{1,19}(?:\.[0-9]{1,9})?)([KMGTP]?)(?:i?B)?", value, re.I | re.A)
+        number = r"([0-9]{1,19}(?:\.[0-9]{1,9})?)"
+        match = re.fullmatch(number + r"([KMGTP]?)(?:i?B)?", value, re.I | re.A)
         if match:
             factor = 1024 ** (_POWERS.find(match[2].upper()) + 1 if match[2] else 0)
             whole, _, part = match[1].partition(".")
@@ -59,7 +60,8 @@ def human_duration(seconds: float) -> str:
         return f"{round(seconds * 1000)}ms" if round(seconds * 1000) < 1000 else "1s"
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
-    rest, parts = round(seconds), []
+    parts: list[str] = []
+    rest = round(seconds)
     for unit in "wdhms":
         count, rest = divmod(rest, int(_SECONDS[unit]))
         if count or parts:
@@ -76,12 +78,14 @@ def human_size(count: int) -> str:
     """
     if count < 1024:
         return str(count)
-    amount, unit = float(count), ""
+    amount = float(count)
     for unit in _POWERS:
         amount /= 1024
-        if round(amount, 1) < 10 or (round(amount) < 1024):
+        if round(amount, 1) < 10:
+            return f"{amount:.1f}".removesuffix(".0") + unit
+        if round(amount) < 1024:
             break
-    return (f"{amount:.1f}".removesuffix(".0") if round(amount, 1) < 10 else f"{amount:.0f}") + unit
+    return f"{amount:.0f}{unit}"
 
 
 def _duration(text: str) -> float:

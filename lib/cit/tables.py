@@ -1,298 +1,252 @@
-"""The descriptions in formats/*.toml as tables. Written by tools/formats: do not edit.
-
-TABLES has a row per kind: its version, its formats, the attributes of its mark, whether
-it is a section, whether a job may have many, whether its body is carried along unread,
-how many bytes its TOML may have, and its schema. RECORDS has the columns after RUN.
-"""
+"""The descriptions in formats/*.toml as tables. Written by tools/formats: do not edit."""
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NamedTuple
+
+    class Kind(NamedTuple):
+        version: int
+        formats: tuple[str, ...] = ()  # of its body; none: it is a file of its own
+        attributes: tuple[str, ...] = ()  # of its mark, besides `nonl`
+        many: bool = False  # whether a job may have more than one
+        cap: int = 16384  # bytes of its TOML
+        schema: dict[str, Any] = {}
+else:
+    _names = "version formats attributes many cap schema"
+    Kind = namedtuple("Kind", _names, defaults=((), (), False, 16384, {}))
 
 # fmt: off
-TABLES: dict[str, dict[str, Any]] = {'files': {'version': 1,
-           'section': True,
-           'formats': ('tar',),
-           'attributes': (),
-           'many': False,
-           'opaque': False,
-           'cap': 16384,
-           'schema': {}},
- 'history': {'version': 1,
-             'section': True,
-             'formats': ('tab',),
-             'attributes': (),
-             'many': False,
-             'opaque': True,
-             'cap': 16384,
-             'schema': {}},
- 'job': {'version': 1,
-         'section': True,
-         'formats': ('toml',),
-         'attributes': (),
-         'many': False,
-         'opaque': False,
-         'cap': 16384,
-         'schema': {'type': 'object',
-                    'additionalProperties': False,
-                    'filled': ['id', 'name', 'queue'],
-                    'properties': {'id': {'type': 'string',
-                                          'pattern': '[0-7][0-9a-hjkmnp-tv-z]{25}',
-                                          'expected': 'an id: a ULID in lower case, 26 '
-                                                      'characters'},
-                                   'name': {'type': 'string',
-                                            'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
-                                            'expected': 'a name such as "hello": at most 64 of '
-                                                        'a-z, 0-9, ".", "_", "-", beginning with '
-                                                        'a letter or digit'},
-                                   'queue': {'type': 'string',
-                                             'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
-                                             'expected': 'the name of a queue such as "main": at '
-                                                         'most 64 of a-z, 0-9, ".", "_", "-"'},
-                                   'priority': {'type': 'integer', 'minimum': 0, 'maximum': 99},
-                                   'readers': {'enum': ['all', 'group', 'owner']},
-                                   'isolate': {'type': 'string',
-                                               'pattern': 'none|chroot:(?:busybox|host)|docker:[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
-                                               'expected': '"none", "chroot:busybox", '
-                                                           '"chroot:host" or "docker:IMAGE"'},
-                                   'note': {'type': 'string', 'maxLength': 4096},
-                                   'needs': {'type': 'object',
-                                             'additionalProperties': False,
-                                             'properties': {'memory': {'format': 'size',
-                                                                       'minimum': 1},
-                                                            'procs': {'type': 'integer',
-                                                                      'minimum': 1,
-                                                                      'maximum': 65536},
-                                                            'tools': {'type': 'array',
-                                                                      'maxItems': 64,
-                                                                      'items': {'type': 'string',
-                                                                                'pattern': '[A-Za-z0-9][A-Za-z0-9._+-]{0,63}',
-                                                                                'expected': 'the '
-                                                                                            'name '
-                                                                                            'of a '
-                                                                                            'command '
-                                                                                            'such '
-                                                                                            'as '
-                                                                                            '"gcc"'}}}},
-                                   'limits': {'type': 'object',
-                                              'additionalProperties': False,
-                                              'properties': {'time': {'format': 'duration',
-                                                                      'exclusiveMinimum': 0},
-                                                             'idle': {'format': 'duration',
-                                                                      'exclusiveMinimum': 0},
-                                                             'memory': {'format': 'size',
-                                                                        'minimum': 1},
-                                                             'procs': {'type': 'integer',
-                                                                       'minimum': 1,
-                                                                       'maximum': 4194304},
-                                                             'disk': {'format': 'size',
-                                                                      'minimum': 1},
-                                                             'log': {'format': 'size',
-                                                                     'minimum': 1},
-                                                             'grace': {'format': 'duration',
-                                                                       'minimum': 0}}},
-                                   'env': {'type': 'object',
-                                           'propertyNames': {'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
-                                                             'expected': 'the name of a variable '
-                                                                         'such as "LANG": '
-                                                                         'letters, digits and '
-                                                                         '"_"'},
-                                           'additionalProperties': {'type': 'string',
-                                                                    'pattern': '[^\\x00]*',
-                                                                    'expected': 'a text without '
-                                                                                'NUL'}},
-                                   'vars': {'type': 'object',
-                                            'propertyNames': {'pattern': '[A-Za-z_][A-Za-z0-9_.-]{0,254}',
-                                                              'expected': 'the name of a variable '
-                                                                          'such as "greeting": '
-                                                                          'letters, digits, ".", '
-                                                                          '"_", "-"'},
-                                            'additionalProperties': {'type': 'string',
-                                                                     'pattern': '[^\\x00]*',
-                                                                     'expected': 'a text without '
-                                                                                 'NUL'}},
-                                   'retry': {'type': 'object',
-                                             'additionalProperties': False,
-                                             'properties': {'on_lost': {'enum': ['again']}}}}}},
- 'plain': {'version': 1,
-           'section': False,
-           'formats': (),
-           'attributes': (),
-           'many': False,
-           'opaque': False,
-           'cap': 1048576,
-           'schema': {'type': 'object',
-                      'additionalProperties': False,
-                      'filled': ['id', 'name', 'queue'],
-                      'properties': {'id': {'type': 'string',
-                                            'pattern': '[0-7][0-9a-hjkmnp-tv-z]{25}',
-                                            'expected': 'an id: a ULID in lower case, 26 '
-                                                        'characters'},
-                                     'name': {'type': 'string',
-                                              'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
-                                              'expected': 'a name such as "hello": at most 64 of '
-                                                          'a-z, 0-9, ".", "_", "-", beginning '
-                                                          'with a letter or digit'},
-                                     'queue': {'type': 'string',
-                                               'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
-                                               'expected': 'the name of a queue such as "main": '
-                                                           'at most 64 of a-z, 0-9, ".", "_", '
-                                                           '"-"'},
-                                     'priority': {'type': 'integer', 'minimum': 0, 'maximum': 99},
-                                     'readers': {'enum': ['all', 'group', 'owner']},
-                                     'isolate': {'type': 'string',
-                                                 'pattern': 'none|chroot:(?:busybox|host)|docker:[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
-                                                 'expected': '"none", "chroot:busybox", '
-                                                             '"chroot:host" or "docker:IMAGE"'},
-                                     'note': {'type': 'string', 'maxLength': 4096},
-                                     'needs': {'type': 'object',
-                                               'additionalProperties': False,
-                                               'properties': {'memory': {'format': 'size',
-                                                                         'minimum': 1},
-                                                              'procs': {'type': 'integer',
-                                                                        'minimum': 1,
-                                                                        'maximum': 65536},
-                                                              'tools': {'type': 'array',
-                                                                        'maxItems': 64,
-                                                                        'items': {'type': 'string',
-                                                                                  'pattern': '[A-Za-z0-9][A-Za-z0-9._+-]{0,63}',
-                                                                                  'expected': 'the '
-                                                                                              'name '
-                                                                                              'of '
-                                                                                              'a '
-                                                                                              'command '
-                                                                                              'such '
-                                                                                              'as '
-                                                                                              '"gcc"'}}}},
-                                     'limits': {'type': 'object',
-                                                'additionalProperties': False,
-                                                'properties': {'time': {'format': 'duration',
-                                                                        'exclusiveMinimum': 0},
-                                                               'idle': {'format': 'duration',
-                                                                        'exclusiveMinimum': 0},
-                                                               'memory': {'format': 'size',
-                                                                          'minimum': 1},
-                                                               'procs': {'type': 'integer',
-                                                                         'minimum': 1,
-                                                                         'maximum': 4194304},
-                                                               'disk': {'format': 'size',
-                                                                        'minimum': 1},
-                                                               'log': {'format': 'size',
-                                                                       'minimum': 1},
-                                                               'grace': {'format': 'duration',
-                                                                         'minimum': 0}}},
-                                     'env': {'type': 'object',
-                                             'propertyNames': {'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
-                                                               'expected': 'the name of a '
-                                                                           'variable such as '
-                                                                           '"LANG": letters, '
-                                                                           'digits and "_"'},
-                                             'additionalProperties': {'type': 'string',
-                                                                      'pattern': '[^\\x00]*',
-                                                                      'expected': 'a text without '
-                                                                                  'NUL'}},
-                                     'vars': {'type': 'object',
-                                              'propertyNames': {'pattern': '[A-Za-z_][A-Za-z0-9_.-]{0,254}',
-                                                                'expected': 'the name of a '
-                                                                            'variable such as '
-                                                                            '"greeting": letters, '
-                                                                            'digits, ".", "_", '
-                                                                            '"-"'},
-                                              'additionalProperties': {'type': 'string',
-                                                                       'pattern': '[^\\x00]*',
-                                                                       'expected': 'a text '
-                                                                                   'without NUL'}},
-                                     'retry': {'type': 'object',
-                                               'additionalProperties': False,
-                                               'properties': {'on_lost': {'enum': ['again']}}},
-                                     'program': {'type': 'string',
-                                                 'pattern': '(?s).*\\S.*',
-                                                 'expected': 'the text of a program'}},
-                      'required': ['program']}},
- 'program': {'version': 1,
-             'section': True,
-             'formats': ('lurch', 'sh'),
-             'attributes': (),
-             'many': False,
-             'opaque': False,
-             'cap': 16384,
-             'schema': {}},
- 'queue': {'version': 1,
-           'section': False,
-           'formats': (),
-           'attributes': (),
-           'many': False,
-           'opaque': False,
-           'cap': 16384,
-           'schema': {'type': 'object',
-                      'additionalProperties': False,
-                      'required': ['name'],
-                      'properties': {'name': {'type': 'string',
-                                              'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
-                                              'expected': 'a name such as "main": at most 64 of '
-                                                          'a-z, 0-9, ".", "_", "-", beginning '
-                                                          'with a letter or digit'},
-                                     'epoch': {'type': 'integer', 'minimum': 1},
-                                     'slots': {'type': 'integer', 'minimum': 0, 'maximum': 4096},
-                                     'policy': {'enum': ['fifo']},
-                                     'push': {'type': 'array',
-                                              'maxItems': 1024,
-                                              'items': {'type': 'string',
-                                                        'pattern': '\\*|@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\\$?',
-                                                        'expected': 'the name of a user, '
-                                                                    '"@group", "owner" or "*"'}},
-                                     'readers': {'enum': ['all', 'group', 'owner']},
-                                     'none': {'enum': ['owner', 'all']},
-                                     'start': {'enum': ['push', 'cron']}}}},
- 'secret': {'version': 1,
-            'section': True,
-            'formats': ('age',),
-            'attributes': ('is', 'to'),
-            'many': True,
-            'opaque': True,
-            'cap': 16384,
-            'schema': {}},
- 'sign': {'version': 1,
-          'section': True,
-          'formats': ('ssh',),
-          'attributes': (),
-          'many': True,
-          'opaque': True,
-          'cap': 16384,
-          'schema': {}},
- 'trace': {'version': 1,
-           'section': True,
-           'formats': ('tab',),
-           'attributes': (),
-           'many': False,
-           'opaque': False,
-           'cap': 16384,
-           'schema': {}}}
-RECORDS: dict[str, tuple[str, ...]] = {'push': ('who', 'sha256'),
- 'admit': ('who', 'number'),
- 'assign': ('builder', 'epoch'),
- 'deliver': ('builder',),
- 'claim': ('host', 'pid', 'boot', 'attempt', 'version'),
- 'begin': ('step', 'attempt'),
- 'up': ('handle',),
- 'down': (),
- 'log': ('stream', 'text'),
- 'usage': ('source', 'wall', 'user', 'sys', 'mem_peak', 'read', 'write'),
- 'ask': ('verb', 'comment', 'default', 'deadline'),
- 'answer': ('who', 'value', 'reason'),
- 'wait': ('instant',),
- 'spawn': ('id', 'program', 'version'),
- 'stage': ('text',),
- 'park': ('until',),
- 'end': ('status', 'code', 'signal'),
- 'data': ('name', 'value'),
- 'artefact': ('name', 'sha256', 'size'),
- 'note': ('who', 'text'),
- 'hold': ('who', 'reason'),
- 'release': ('who', 'reason'),
- 'stop': ('who', 'reason'),
- 'result': ('status', 'code'),
- 'collect': ('who',),
- 'seal': ('who', 'sha256')}
+# ruff: noqa: E501
+KINDS: dict[str, Kind] = {
+    'files': Kind(1, formats=('tar',)),
+    'history': Kind(1, formats=('tab',)),
+    'job': Kind(1, formats=('toml',), cap=16384, schema={
+        'type': 'object',
+        'additionalProperties': False,
+        'filled': ['id', 'name', 'queue'],
+        'properties': {
+            'id': {
+                'type': 'string',
+                'pattern': '[0-7][0-9a-hjkmnp-tv-z]{25}',
+                'expected': 'an id: a ULID in lower case, 26 characters',
+            },
+            'name': {
+                'type': 'string',
+                'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                'expected': 'a name such as "hello": at most 64 of a-z, 0-9, ".", "_", "-", beginning with a letter or digit',
+            },
+            'queue': {
+                'type': 'string',
+                'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                'expected': 'the name of a queue such as "main": at most 64 of a-z, 0-9, ".", "_", "-"',
+            },
+            'priority': {'type': 'integer', 'minimum': 0, 'maximum': 99},
+            'readers': {'enum': ['all', 'group', 'owner']},
+            'isolate': {
+                'type': 'string',
+                'pattern': 'none|chroot:(?:busybox|host)|docker:[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
+                'expected': '"none", "chroot:busybox", "chroot:host" or "docker:IMAGE"',
+            },
+            'note': {'type': 'string', 'maxLength': 4096},
+            'needs': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {
+                    'memory': {'format': 'size', 'minimum': 1},
+                    'procs': {'type': 'integer', 'minimum': 1, 'maximum': 65536},
+                    'tools': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._+-]{0,63}',
+                            'expected': 'the name of a command such as "gcc"',
+                        },
+                    },
+                },
+            },
+            'limits': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {
+                    'time': {'format': 'duration', 'exclusiveMinimum': 0},
+                    'idle': {'format': 'duration', 'exclusiveMinimum': 0},
+                    'memory': {'format': 'size', 'minimum': 1},
+                    'procs': {'type': 'integer', 'minimum': 1, 'maximum': 4194304},
+                    'disk': {'format': 'size', 'minimum': 1},
+                    'log': {'format': 'size', 'minimum': 1},
+                    'grace': {'format': 'duration', 'minimum': 0},
+                },
+            },
+            'env': {
+                'type': 'object',
+                'propertyNames': {
+                    'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                    'expected': 'the name of a variable such as "LANG": letters, digits and "_"',
+                },
+                'additionalProperties': {'type': 'string', 'pattern': '[^\\x00]*', 'expected': 'a text without NUL'},
+            },
+            'vars': {
+                'type': 'object',
+                'propertyNames': {
+                    'pattern': '[A-Za-z_][A-Za-z0-9_.-]{0,254}',
+                    'expected': 'the name of a variable such as "greeting": letters, digits, ".", "_", "-"',
+                },
+                'additionalProperties': {'type': 'string', 'pattern': '[^\\x00]*', 'expected': 'a text without NUL'},
+            },
+            'retry': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {'on_lost': {'enum': ['again']}},
+            },
+        },
+    }),
+    'plain': Kind(1, cap=1048576, schema={
+        'type': 'object',
+        'additionalProperties': False,
+        'filled': ['id', 'name', 'queue'],
+        'properties': {
+            'id': {
+                'type': 'string',
+                'pattern': '[0-7][0-9a-hjkmnp-tv-z]{25}',
+                'expected': 'an id: a ULID in lower case, 26 characters',
+            },
+            'name': {
+                'type': 'string',
+                'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                'expected': 'a name such as "hello": at most 64 of a-z, 0-9, ".", "_", "-", beginning with a letter or digit',
+            },
+            'queue': {
+                'type': 'string',
+                'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                'expected': 'the name of a queue such as "main": at most 64 of a-z, 0-9, ".", "_", "-"',
+            },
+            'priority': {'type': 'integer', 'minimum': 0, 'maximum': 99},
+            'readers': {'enum': ['all', 'group', 'owner']},
+            'isolate': {
+                'type': 'string',
+                'pattern': 'none|chroot:(?:busybox|host)|docker:[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
+                'expected': '"none", "chroot:busybox", "chroot:host" or "docker:IMAGE"',
+            },
+            'note': {'type': 'string', 'maxLength': 4096},
+            'needs': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {
+                    'memory': {'format': 'size', 'minimum': 1},
+                    'procs': {'type': 'integer', 'minimum': 1, 'maximum': 65536},
+                    'tools': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._+-]{0,63}',
+                            'expected': 'the name of a command such as "gcc"',
+                        },
+                    },
+                },
+            },
+            'limits': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {
+                    'time': {'format': 'duration', 'exclusiveMinimum': 0},
+                    'idle': {'format': 'duration', 'exclusiveMinimum': 0},
+                    'memory': {'format': 'size', 'minimum': 1},
+                    'procs': {'type': 'integer', 'minimum': 1, 'maximum': 4194304},
+                    'disk': {'format': 'size', 'minimum': 1},
+                    'log': {'format': 'size', 'minimum': 1},
+                    'grace': {'format': 'duration', 'minimum': 0},
+                },
+            },
+            'env': {
+                'type': 'object',
+                'propertyNames': {
+                    'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                    'expected': 'the name of a variable such as "LANG": letters, digits and "_"',
+                },
+                'additionalProperties': {'type': 'string', 'pattern': '[^\\x00]*', 'expected': 'a text without NUL'},
+            },
+            'vars': {
+                'type': 'object',
+                'propertyNames': {
+                    'pattern': '[A-Za-z_][A-Za-z0-9_.-]{0,254}',
+                    'expected': 'the name of a variable such as "greeting": letters, digits, ".", "_", "-"',
+                },
+                'additionalProperties': {'type': 'string', 'pattern': '[^\\x00]*', 'expected': 'a text without NUL'},
+            },
+            'retry': {
+                'type': 'object',
+                'additionalProperties': False,
+                'properties': {'on_lost': {'enum': ['again']}},
+            },
+            'program': {'type': 'string', 'pattern': '(?s).*\\S.*', 'expected': 'the text of a program'},
+        },
+        'required': ['program'],
+    }),
+    'program': Kind(1, formats=('lurch', 'sh')),
+    'queue': Kind(1, schema={
+        'type': 'object',
+        'additionalProperties': False,
+        'required': ['name'],
+        'properties': {
+            'name': {
+                'type': 'string',
+                'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                'expected': 'a name such as "main": at most 64 of a-z, 0-9, ".", "_", "-", beginning with a letter or digit',
+            },
+            'epoch': {'type': 'integer', 'minimum': 1},
+            'slots': {'type': 'integer', 'minimum': 0, 'maximum': 4096},
+            'policy': {'enum': ['fifo']},
+            'push': {
+                'type': 'array',
+                'maxItems': 1024,
+                'items': {
+                    'type': 'string',
+                    'pattern': '\\*|@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\\$?',
+                    'expected': 'the name of a user, "@group", "owner" or "*"',
+                },
+            },
+            'readers': {'enum': ['all', 'group', 'owner']},
+            'none': {'enum': ['owner', 'all']},
+            'start': {'enum': ['push', 'cron']},
+        },
+    }),
+    'secret': Kind(1, formats=('age',), attributes=('is', 'to'), many=True),
+    'sign': Kind(1, formats=('ssh',), many=True),
+    'trace': Kind(1, formats=('tab',)),
+}
+
+# The columns of a record after RUN.
+RECORDS: dict[str, tuple[str, ...]] = {
+    'push': ('who', 'sha256'),
+    'admit': ('who', 'number'),
+    'assign': ('builder', 'epoch'),
+    'deliver': ('builder',),
+    'claim': ('host', 'pid', 'boot', 'attempt', 'version'),
+    'begin': ('step', 'attempt'),
+    'up': ('handle',),
+    'down': (),
+    'log': ('stream', 'text'),
+    'usage': ('source', 'wall', 'user', 'sys', 'mem_peak', 'read', 'write'),
+    'ask': ('verb', 'comment', 'default', 'deadline'),
+    'answer': ('who', 'value', 'reason'),
+    'wait': ('instant',),
+    'spawn': ('id', 'program', 'version'),
+    'stage': ('text',),
+    'park': ('until',),
+    'end': ('status', 'code', 'signal'),
+    'data': ('name', 'value'),
+    'artefact': ('name', 'sha256', 'size'),
+    'note': ('who', 'text'),
+    'hold': ('who', 'reason'),
+    'release': ('who', 'reason'),
+    'stop': ('who', 'reason'),
+    'result': ('status', 'code'),
+    'collect': ('who',),
+    'seal': ('who', 'sha256'),
+}
