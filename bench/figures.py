@@ -1,0 +1,238 @@
+"""The figures that cit promises: each measures, compares and returns rows of the table."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import backlog
+import peers
+import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from scratch import Home
+
+MIB = 1 << 20
+PYTHON = "/usr/bin/python3"
+
+
+class Figure(NamedTuple):
+    """A row of the table; `ok` is whether the limit holds."""
+
+    name: str
+    measured: str
+    peers: str
+    limit: str
+    ok: bool
+
+
+def push(home: Home, count: int = 10_000) -> list[Figure]:
+    """Many jobs in one call, each durable before its id is printed."""
+    home.init()
+    names = _scripts(home, count, "#!/bin/true\n")
+    ids = home.path / "ids"
+    # The disk's mood changes: the bare loop is run before and after.
+    size = b"x" * 400
+    bare = [peers.publish(home.path / "bare", count // 2, size)]
+    done = home.measure("cit-push", *names, output=str(ids), cwd=str(home.path / "jobs"))
+    bare.append(peers.publish(home.path / "bare", count - count // 2, size))
+    printed = set(ids.read_text().split())
+    ratio = done.seconds / sum(bare)
+    whole = len(printed) == count == len(home.jobs("in"))
+    return [
+        Figure(
+            f"push {count} jobs in one call",
+            f"{done.seconds:.2f} s, {ratio:.2f} x bare",
+            f"bare publish {sum(bare):.2f} s",
+            "2 x bare",
+            whole and ratio <= 2,
+        )
+    ]
+
+
+def serve(home: Home, count: int = 1_000, slots: int = 2) -> list[Figure]:
+    """Jobs that do nothing, from wait/ to done/."""
+    home.init()
+    names = _scripts(home, count, "#!/bin/true\n")
+    home.measure("cit-push", *names, cwd=str(home.path / "jobs"))
+    home.must("cit-queue", "tick")
+    waiting = len(home.jobs("wait"))
+    bare = peers.serve(home.path / "bare", count) / count
+    done = home.measure("cit-run", "-j", str(slots)).seconds / count
+    finished = home.jobs("done")
+    good = sum(b"\tresult\t-\tok\t0\n" in path.read_bytes() for path in finished)
+    beside = {
+        "nq": _each(peers.nq(home.path / "nq", count), count),
+        "parallel": _each(peers.parallel(home.path / "parallel", count, slots), count),
+        "task-spooler": _each(peers.task_spooler(home.path / "tsp", 900, slots), 900),
+    }
+    texts = [f"{name} {_ms(took)}" for name, took in beside.items()]
+    ahead = all(done < (beside[name] or done + 1) for name in ("nq", "parallel"))
+    return [
+        Figure(
+            f"run {count} jobs of /bin/true, {slots} slots",
+            f"{_ms(done)} a job",
+            ", ".join([*texts, f"bare loop {_ms(bare)} on one slot"]),
+            "2.5 ms, ahead of nq and parallel",
+            waiting == good == count and done <= 0.0025 and ahead,
+        )
+    ]
+
+
+def output(home: Home) -> list[Figure]:
+    """Jobs that print much: nothing is lost, and it does not take long."""
+    home.init()
+    big, same = _printed(home, "seq 0 5000000", 1)
+    little, _ = _printed(home, "seq 0 50000", 5)
+    none, _ = _printed(home, "seq 0 50000 >/dev/null", 5)
+    return [
+        Figure(
+            "log of seq 0 5000000",
+            f"{big.seconds:.2f} s, {'lossless' if same else 'NOT the same'}",
+            f"seq alone {_alone('seq 0 5000000'):.2f} s",
+            "3 s, lossless",
+            same and big.seconds <= 3,
+        ),
+        Figure(
+            "log of seq 0 50000",
+            f"{little.seconds - none.seconds:+.3f} s",
+            f"without output {none.seconds:.3f} s",
+            "+0.2 s",
+            little.seconds - none.seconds <= 0.2,
+        ),
+    ]
+
+
+def line(home: Home, size: int = 1 << 30) -> list[Figure]:
+    """One line that does not end."""
+    home.init()
+    command = f"head -c {size} /dev/zero | tr '\\0' x"
+    done, same = _printed(home, command, 1)
+    return [
+        Figure(
+            f"a line of {size >> 20} MiB",
+            f"{done.memory / MIB:.0f} MiB, {done.seconds:.1f} s, "
+            + ("lossless" if same else "NOT the same"),
+            f"printed alone {_alone(command):.1f} s",
+            "64 MiB, lossless",
+            same and done.memory < 64 * MIB,
+        )
+    ]
+
+
+def waiting(home: Home, count: int = 100_000) -> list[Figure]:
+    """A long queue: one tick that has a free slot, and a short listing."""
+    home.init()
+    backlog.fill(home, count)
+    ticks = [home.measure("cit-queue", "tick") for _ in range(3)]
+    lists = [home.measure("cit-ls", "-n", "20", output=str(home.path / "ls")) for _ in range(3)]
+    took = statistics.median(tick.seconds for tick in ticks)
+    memory = max(tick.memory for tick in ticks)
+    listed = statistics.median(ls.seconds for ls in lists)
+    shown = len((home.path / "ls").read_text().splitlines())
+    return [
+        Figure(
+            f"tick with {count} jobs waiting",
+            f"{took:.2f} s, {memory / MIB:.0f} MiB",
+            f"os.listdir {_list_seconds(home.queue / 'wait'):.2f} s",
+            "1 s, 200 MiB",
+            took < 1 and memory < 200 * MIB and len(home.jobs("wait")) == count,
+        ),
+        Figure(
+            f"cit-ls -n 20 of {count}", f"{listed:.2f} s", "", "0.5 s", listed < 0.5 and shown == 20
+        ),
+    ]
+
+
+def start(home: Home, times: int = 20) -> list[Figure]:
+    """Start-up over the bare interpreter: medians of pairs, taken in turn."""
+    home.init()
+    job = _submit(home, "echo hello")
+    home.must("cit-run")
+    rows = []
+    for name, *argv in (["cit-push", "--version"], ["cit-ls"], ["cit-logs", job]):
+        over, bare = [], []
+        for _ in range(times):
+            alone = scratch.measure([PYTHON, "-IS", "-c", "pass"], home.environ).seconds
+            bare.append(alone)
+            over.append(home.measure(name, *argv).seconds - alone)
+        took = statistics.median(over)
+        rows.append(
+            Figure(
+                f"start of {' '.join([name, *argv]).replace(job, 'JOB')}",
+                f"+{took * 1000:.1f} ms",
+                f"bare interpreter {statistics.median(bare) * 1000:.1f} ms",
+                "+25 ms",
+                took <= 0.025,
+            )
+        )
+    return rows
+
+
+ALL = {
+    "push": push, "serve": serve, "output": output, "line": line,
+    "waiting": waiting, "start": start,
+}  # fmt: skip
+
+
+def _scripts(home: Home, count: int, text: str) -> Iterable[str]:
+    """Make that many script files in jobs/; their names."""
+    directory = home.path / "jobs"
+    directory.mkdir()
+    names = [f"job{number:05d}" for number in range(count)]
+    for name in names:
+        (directory / name).write_text(text)
+    return names
+
+
+def _submit(home: Home, command: str) -> str:
+    """Push a job of one shell command and have it admitted; its id."""
+    script = home.path / "script"
+    script.write_text(f"#!/bin/sh\n{command}\n")
+    job = home.must("cit-push", str(script)).strip()
+    home.must("cit-queue", "tick")
+    return job
+
+
+def _printed(home: Home, command: str, times: int) -> tuple[scratch.Done, bool]:
+    """Run a job of one shell command that many times: the one of median time, and whether
+    each log has just the bytes that the command prints."""
+    runs, same = [], True
+    for _ in range(times):
+        job = _submit(home, command)
+        runs.append(home.measure("cit-run"))
+        read = _hash([*home.argv("cit-logs", "--raw", job)], home.environ)
+        same = same and read == _hash(["/bin/sh", "-c", command], home.environ)
+    return sorted(runs, key=lambda run: run.seconds)[times // 2], same
+
+
+def _hash(argv: list[str], environ: dict[str, str]) -> str:
+    digest = hashlib.sha256()
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        while data := process.stdout.read(MIB):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _alone(command: str) -> float:
+    argv = ["/bin/sh", "-c", command]
+    return scratch.measure(argv, {"PATH": "/usr/bin:/bin"}).seconds
+
+
+def _list_seconds(directory: Path) -> float:
+    code = "import os, sys; os.listdir(sys.argv[1])"
+    return scratch.measure([PYTHON, "-IS", "-c", code, str(directory)], {}).seconds
+
+
+def _each(took: float | None, count: int) -> float | None:
+    return None if took is None else took / count
+
+
+def _ms(seconds: float | None) -> str:
+    return "not installed" if seconds is None else f"{seconds * 1000:.2f} ms"

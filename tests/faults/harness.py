@@ -1,0 +1,317 @@
+"""What the fault tests stand on: a scratch home, commands under faults, a ledger, the checker.
+
+All is seen from outside. A job appends its tag to a ledger when it is executed, with one
+write(2) to a file that no command of cit knows of; so whether something ran twice is not
+asked of what is tested. What was acknowledged is what `cit-push` printed. What is on disk
+is told by `cit-queue fsck`, and by a walk over the directories that shares no code with it.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+TOP = Path(__file__).resolve().parents[2]
+SOAK = os.environ.get("CIT_SOAK") == "1"
+STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
+SEED = int(os.environ.get("CIT_SEED") or random.SystemRandom().randrange(1 << 32))
+
+Allowed = set[tuple[str, int]]  # a status, and how often the job was executed
+FINE: Allowed = {("ok", 1)}
+
+_FILE = re.compile(r"(?:(?:\d{10}-)?\d\d-\d{10}-)?([0-9a-hjkmnp-tv-z]{26})-([a-z0-9._-]+)\.job")
+_RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t([a-z]+)\t([0-9.]+|-)(?:\t|\Z)")
+_CALL = re.compile(r"(\d+) +([a-z0-9_]+)\(")
+_KILLED = re.compile(r"^(\d+) \+\+\+ killed by SIGKILL", re.M)
+
+
+def size(quick: int, soak: int) -> int:
+    """How much of a thing is done: a little in `make test`, all of it in `make soak`."""
+    return soak if SOAK else quick
+
+
+class Ended(NamedTuple):
+    """How a command ended; a code below zero is a signal."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids that were printed whole: a line without its newline acknowledges nothing."""
+        whole = self.out[: self.out.rfind("\n") + 1]
+        return [word for word in whole.split() if re.fullmatch(r"[0-9a-hjkmnp-tv-z]{26}", word)]
+
+
+class Copy(NamedTuple):
+    """A visible file of a job."""
+
+    id: str
+    name: str
+    state: str
+    path: Path
+
+
+class Home:
+    """A CIT_HOME with one queue, a ledger, and the commands run with it in their environment."""
+
+    def __init__(self, place: Path, home: Path | None = None) -> None:
+        self.place = place
+        self.path = home or place / "home"
+        self.queue = self.path / "queue"
+        self.ledger = place / "ledger"
+        self.jobs = place / "jobs"
+        self.jobs.mkdir()
+        self.ledger.touch()
+        self.ledger.chmod(0o666)  # started by root, jobs run as another user
+        self.environ = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": str(place),
+            "USER": os.environ.get("USER", "root"),
+            "LANG": "C.UTF-8",
+            "CIT_HOME": str(self.path),
+            "CIT_START": "none",
+        }
+        self._made = 0
+
+    def argv(self, name: str, *args: str | Path) -> list[str]:
+        return [str(TOP / "bin" / name), *map(str, args)]
+
+    def run(
+        self,
+        name: str,
+        *args: str | Path,
+        under: Sequence[str] = (),
+        input: bytes = b"",
+        timeout: float = 60,
+    ) -> Ended:
+        """Run a command of cit, `under` another one such as strace."""
+        ended = subprocess.run(
+            [*under, *self.argv(name, *args)],
+            env=self.environ,
+            cwd=self.place,
+            input=input,
+            capture_output=True,
+            timeout=timeout,
+        )
+        return Ended(ended.returncode, *(_text(part) for part in (ended.stdout, ended.stderr)))
+
+    def must(self, name: str, *args: str | Path, timeout: float = 60) -> str:
+        """The output of a command that has to end well."""
+        ended = self.run(name, *args, timeout=timeout)
+        assert ended.code == 0, f"{name} {' '.join(map(str, args))}: {ended}"
+        return ended.out
+
+    def start(self, name: str, *args: str | Path, out: int = subprocess.DEVNULL
+              ) -> subprocess.Popen[bytes]:  # fmt: skip
+        """Start a command of cit in a session of its own, so that all of it can be signalled."""
+        return subprocess.Popen(
+            self.argv(name, *args), env=self.environ, cwd=self.place, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def script(self, body: str = "", limits: str = "") -> Path:
+        """Write a job that enters its tag, which is its name, in the ledger and runs `body`."""
+        self._made += 1
+        tag = f"t{self._made:06d}"
+        limited = f"[limits]\n{limits}\n" if limits else ""
+        path = self.jobs / f"{tag}.job"
+        path.write_text(
+            f'%% job 1 toml\nname = "{tag}"\n{limited}%% program 1 sh\n#!/bin/sh\n'
+            f"echo {tag} >>'{self.ledger}'\n{body}\n"
+        )
+        return path
+
+    def push(self, count: int, body: str = "", limits: str = "") -> list[str]:
+        """Push that many jobs in one call; their ids."""
+        files = [self.script(body, limits) for _ in range(count)]
+        return self.must("cit-push", *files).split()
+
+    def executions(self) -> collections.Counter[str]:
+        """How often each tag was executed."""
+        return collections.Counter(self.ledger.read_text().split())
+
+    def copies(self) -> Iterator[Copy]:
+        """Every visible job file of the queue and the outbox."""
+        places = [(state, self.queue / state) for state in STATES]
+        for state, place in [*places, ("outbox", self.path / "outbox")]:
+            for path in place.glob("*/*" if state == "done" else "*"):
+                if match := _FILE.fullmatch(path.name):
+                    yield Copy(match[1], match[2], state, path)
+
+    def settle(self, rounds: int = 8) -> None:
+        """Do what cron does until nothing is left to do."""
+        for _ in range(rounds):
+            self.run("cit-queue", "tick", timeout=120)
+            self.run("cit-run", "-j", "2", timeout=600)
+            if all(copy.state not in ("in", "wait", "run") for copy in self.copies()):
+                return
+
+
+def ulid() -> str:
+    """An id of this moment, as cit-push would make one."""
+    value = (time.time_ns() // 1_000_000 << 80) | random.getrandbits(80)
+    digits = "0123456789abcdefghjkmnpqrstvwxyz"
+    return "".join(digits[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def complaints(home: Home, acknowledged: Iterable[str], allowed: Allowed = FINE) -> list[str]:
+    """What is wrong with a settled home: [] where all promises are kept.
+
+    `allowed` is how a job may have ended, and how often it was then executed.
+    """
+    found = []
+    fsck = home.run("cit-queue", "fsck", timeout=120)
+    if fsck.code or fsck.err:
+        found.append(f"fsck: {fsck}")
+    copies: dict[str, list[Copy]] = {}
+    for copy in home.copies():
+        copies.setdefault(copy.id, []).append(copy)
+    for id in acknowledged:
+        states = [copy.state for copy in copies.get(id, ())]
+        if states != ["done"]:
+            found.append(f"{id} was acknowledged and is in {states or 'no state'}")
+    executed = home.executions()
+    for tag, times in executed.items():
+        if times > 1:
+            found.append(f"{tag} was executed {times} times")
+    for copy in (copy for held in copies.values() for copy in held if copy.state == "done"):
+        ended = outcome(copy.path), executed[copy.name]
+        if ended not in allowed:
+            found.append(f"{copy.id} {copy.name} ended {ended[0]}, executed {ended[1]} times")
+        found += forged(copy.path)
+    return found
+
+
+def trace(path: Path) -> list[bytes]:
+    """The lines of a job's trace."""
+    return path.read_bytes().partition(b"\n%% trace 1 tab\n")[2].split(b"\n")[:-1]
+
+
+def records(path: Path, kind: str) -> list[list[str]]:
+    """The columns of all records of a kind."""
+    return [
+        _text(line).split("\t")
+        for line in trace(path)
+        if not line.endswith(b"\x18") and line.split(b"\t")[1:2] == [kind.encode()]
+    ]
+
+
+def outcome(path: Path) -> str:
+    """The status in the job's result; "" where it has none, all of them where it has several."""
+    return " ".join(record[3] for record in records(path, "result"))
+
+
+def forged(path: Path) -> list[str]:
+    """Lines of a trace that are neither a record nor torn."""
+    return [
+        f"{path.name}: not a record: {line[:80]!r}"
+        for line in trace(path)
+        if not line.endswith(b"\x18") and not _RECORD.match(line)
+    ]
+
+
+# --- system calls ----------------------------------------------------------------------------
+
+
+class Point(NamedTuple):
+    """The `number`th call of `syscall` in some process of a command: a place for a fault."""
+
+    syscall: str
+    number: int
+
+
+def strace(log: Path, *options: str) -> list[str]:
+    """The words that run a command of cit traced, but not what it executes."""
+    return ["strace", "-f", "-qq", "-b", "execve", "-o", str(log), *options]
+
+
+def points(log: Path, mark: str) -> list[Point]:
+    """The places for a fault in a traced command, from the first line with `mark` on.
+
+    What comes before is the interpreter starting. Counts are per process, but a fault is
+    set for all of them: those that would strike another process first are left out.
+    """
+    calls: dict[str, collections.Counter[str]] = {}
+    early: collections.Counter[str] = collections.Counter()
+    found: dict[Point, None] = {}
+    begun = False
+    for line in log.read_text(errors="replace").splitlines():
+        match = _CALL.match(line)
+        if not match:
+            continue
+        pid, syscall = match.groups()
+        count = calls.setdefault(pid, collections.Counter())
+        count[syscall] += 1
+        begun = begun or mark in line
+        if not begun:
+            early[syscall] = count[syscall]
+        elif count[syscall] > early[syscall]:
+            found[Point(syscall, count[syscall])] = None
+    return list(found)
+
+
+def killed(log: Path) -> bool:
+    """Whether the trace tells that a process was killed."""
+    return bool(_KILLED.search(log.read_text(errors="replace")))
+
+
+def cycle(chances: Sequence[Point], count: int, rng: random.Random) -> Iterator[Point]:
+    """So many points: the system calls in turn, the places of each at random."""
+    places: dict[str, list[Point]] = {}
+    for point in chances:
+        places.setdefault(point.syscall, []).append(point)
+    syscalls = rng.sample(list(places), len(places))
+    for number in range(count):
+        yield rng.choice(places[syscalls[number % len(syscalls)]])
+
+
+# --- processes -------------------------------------------------------------------------------
+
+
+def signal_session(process: subprocess.Popen[bytes], number: int) -> None:
+    """Signal a started command and what stayed in its process group."""
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.killpg(process.pid, number)
+
+
+def alive(words: str) -> list[int]:
+    """The processes whose command line has these words."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue  # it has just ended
+            if words.encode() in line and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def await_true(question: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until a function answers yes."""
+    end = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+        time.sleep(0.01)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    signal_session(process, signal.SIGKILL)
+    process.wait()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,68 @@
+"""Commands killed at their system calls, and what the next ones make of what is left."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import harness
+import pytest
+from harness import Home, Point
+
+KILLS = harness.size(20, 417)  # of each command in each shard: 10,008 in the soak
+SHARDS = harness.size(1, 8)
+CHECK_EVERY = 5  # kills; in between, recovery itself is what is killed
+CALM = {("ok", 1), ("lost", 0), ("lost", 1)}
+# A process that was killed between fork and exec is the job's own: it ended by a signal.
+ALLOWED = CALM | {("signal", 0)}
+
+
+def push(home: Home, under: list[str]) -> harness.Ended:
+    return home.run("cit-push", *(home.script() for _ in range(3)), under=under)
+
+
+def tick(home: Home, under: list[str]) -> harness.Ended:
+    pushed = home.push(3)
+    ended = home.run("cit-queue", "tick", under=under)
+    return ended._replace(out="".join(f"{id}\n" for id in pushed))
+
+
+def run(home: Home, under: list[str]) -> harness.Ended:
+    pushed = home.push(4)
+    home.run("cit-queue", "tick")
+    ended = home.run("cit-run", "-j", "1", under=under)
+    return ended._replace(out="".join(f"{id}\n" for id in pushed))
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("command", [push, tick, run])
+def test_a_command_killed_at_any_system_call_loses_nothing_and_repeats_nothing(
+    home: Home,
+    rng: random.Random,
+    figure: Callable[[str], None],
+    command: Callable[[Home, list[str]], harness.Ended],
+    shard: int,
+) -> None:
+    rng.seed(f"{harness.SEED} {command.__name__} {shard}")
+    log = home.place / "strace"
+    acknowledged = command(home, harness.strace(log)).ids
+    home.settle()
+    assert [] == harness.complaints(home, acknowledged, ALLOWED)
+    chances = harness.points(log, str(home.path))
+
+    kills, since = 0, list[Point]()
+    for point in harness.cycle(chances, KILLS, rng):
+        inject = f"inject={point.syscall}:signal=KILL:when={point.number}"
+        acknowledged += command(home, harness.strace(log, "-e", inject)).ids
+        kills += harness.killed(log)
+        since.append(point)
+        if len(since) >= CHECK_EVERY:
+            home.settle()
+            assert [] == harness.complaints(home, acknowledged, ALLOWED), since
+            since.clear()
+
+    home.settle()
+    assert [] == harness.complaints(home, acknowledged, ALLOWED), since
+    assert kills >= KILLS * 0.8, "most of the chosen system calls did not come"
+    names = sorted({point.syscall for point in chances})
+    figure(f"{kills} kills of {command.__name__} at {len(chances)} places of {', '.join(names)}")
