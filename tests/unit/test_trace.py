@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cit import trace
-from cit.trace import Record
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cit import trace
+from cit.trace import Record
 
 NOW = "2026-11-21T20:37:01.123Z"
 FIELDS = st.binary(max_size=20).map(lambda b: b.decode("utf-8", "surrogateescape"))
