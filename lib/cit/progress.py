@@ -1,0 +1,36 @@
+"""How far a job may be, judged by how long earlier ones of its name took."""
+
+from __future__ import annotations
+
+from cit.amount import human_duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BAR = 20  # columns
+
+
+def usual(times: Sequence[float]) -> float:
+    """The middle one of some durations in seconds, 0 where there is none: one slow day says
+    nothing about the next."""
+    ordered = sorted(times)
+    middle = len(ordered) // 2
+    if not ordered:
+        return 0
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def line(name: str, step: str, took: float, usually: float) -> str:
+    """One line: what runs, for how long, and a bar where earlier jobs say how long it takes."""
+    parts = [name, step, human_duration(int(took))]
+    if usually >= 1:
+        parts[-1] += f" of about {human_duration(round(usually))}"
+        parts.insert(0, bar(took / usually))
+    return "  ".join(filter(None, parts))
+
+
+def bar(share: float) -> str:
+    """A bar of so much done; what takes longer than usual is full and says so with a `+`."""
+    full = min(int(share * BAR), BAR)
+    return "[" + "#" * full + "-" * (BAR - full) + ("+" if share > 1 else "]")
