@@ -36,12 +36,16 @@ _RECORD = (
 # --- whole files ------------------------------------------------------------------------------
 
 
-def check(data: bytes) -> list[Bad]:
-    """All complaints about a job in any form that cit-push takes, in the order of lines.
+def check(data: bytes, kind: str = "job") -> list[Bad]:
+    """All complaints about a file, in the order of lines.
 
-    The text of Lurch programs is not looked into here.
+    A job may be in any form that cit-push takes; the text of its program is not looked
+    into here. A file of another kind is one TOML text, such as `queue`.
     """
     try:
+        if kind != "job":
+            value = toml.loads(data, 1, KINDS[kind].cap)
+            return complaints(kind, value, data)
         found = sections(data)
     except Bad as bad:
         return [bad]

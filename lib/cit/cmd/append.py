@@ -1,0 +1,82 @@
+"""cit-append - append a record to a job that nobody runs"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from cit import held, locate, people
+from cit.errors import DENIED, DONE, LATER, NO, USAGE, Failure
+from cit.tables import RECORDS
+from cit.trace import LINE_CAP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.job import Job
+
+# What says nothing about the course of the job, so that replaying it stays the same.
+KINDS = ("note", "stage", "data")
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        "cit-append",
+        allow_abbrev=False,
+        description="Append one record to a job of a queue of yours, under its lock.",
+    )
+    p.add_argument("file", metavar="FILE", help="file of a job, or its id")
+    p.add_argument("kind", choices=KINDS, help="kind of the record")
+    p.add_argument("run", metavar="RUN", help="run that it is about; - is the whole job")
+    p.add_argument("fields", nargs="*", metavar="FIELD", help="columns after RUN, but for who")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    fields = _fields(args.kind, args.run, args.fields)
+    queue, found = locate.job(args.file)
+    if not queue.mine:
+        owner = people.user(queue.owner)
+        raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}: cit-note asks him")
+    if found.state in ("in", "bad"):
+        raise Failure(DENIED, f"job '{found.id}' is not admitted")
+    hold = held.take(queue, found)
+    if hold is None:
+        raise Failure(LATER, f"job '{found.id}' is held by a runner: cit-note asks that one")
+    with hold:
+        job = hold.read()
+        refused = _refusal(job, args.kind, args.run)
+        if refused:
+            raise Failure(NO, f"job '{found.id}': {refused}")
+        hold.record(args.kind, args.run, *fields)
+        if job.status:
+            hold.seal()
+        else:
+            hold.sync()
+    return DONE
+
+
+def _fields(kind: str, run: str, fields: list[str]) -> list[str]:
+    """The columns after RUN. Raises Failure(USAGE)."""
+    if not re.fullmatch(r"-|[a-z0-9]+(\.[a-z0-9]+)*", run):
+        raise Failure(USAGE, f"expected a run such as 1.2.2, or -, found '{run}'")
+    columns = [column for column in RECORDS[kind] if column != "who"]
+    if len(fields) != len(columns):
+        names = " ".join(column.upper() for column in columns)
+        raise Failure(USAGE, f"expected {kind} RUN {names}, found {len(fields)} fields after RUN")
+    if sum(map(len, fields)) > LINE_CAP:
+        raise Failure(USAGE, f"expected at most {LINE_CAP} characters")
+    return [people.who(), *fields] if "who" in RECORDS[kind] else fields
+
+
+def _refusal(job: Job, kind: str, run: str) -> str:
+    """Why this record may not follow; "" where it may."""
+    if run != "-" and run not in job.runs:
+        return f"has no run '{run}'"
+    if kind == "note":
+        return ""
+    if job.status:
+        return f"has ended, and only notes can follow its {job.status}"
+    if run != "-" and job.runs[run].ended:
+        return f"run '{run}' has ended"
+    return ""
