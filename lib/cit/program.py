@@ -34,6 +34,23 @@ if TYPE_CHECKING:
 NOTHING = lurch.symbol("null")  # where an argument is left out
 
 
+def parse(
+    text: str, steps: Mapping[str, Step], *, isolated: bool = False, first: int = 1
+) -> Node:
+    """The tree of a Lurch text whose first line is line `first` of its file.
+
+    Raises Bad with line, column and the text of the line.
+    """
+    try:
+        return load(lurch.read(text), steps, isolated=isolated)
+    except Bad as error:
+        if error.line:
+            line = text.split("\n", error.line)[error.line - 1]
+            error.text = line if len(line) <= lurch.SHOWN else ""
+            error.line += first - 1
+        raise
+
+
 def load(expression: lurch.Node, steps: Mapping[str, Step], *, isolated: bool = False) -> Node:
     """The tree of a parsed expression. Raises Bad with the place of what is wrong.
 
@@ -47,8 +64,8 @@ def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builde
     step = _step(form, steps)
     name = form.value[0].value
     if builder != getattr(step, "BUILDS", False):
-        raise _bad(form, f"'{name}' builds an isolation: it stands first in 'isolate'"
-                   if not builder else f"'{name}' builds no isolation")  # fmt: skip
+        raise _bad(form, f"'{name}' builds no isolation" if builder
+                   else f"'{name}' builds an isolation: it stands first in 'isolate'")  # fmt: skip
     if getattr(step, "ISOLATED", False) and not isolated:
         raise _bad(form, f"'{name}' outside 'isolate'")
     within = isolated or any(arg.kind == BUILDER for arg in step.ARGS)
@@ -132,10 +149,11 @@ def _single(step: str, arg: Arg, form: lurch.Node) -> Any:
         value = value == "t"
     else:
         assert arg.kind in (INTEGER, INTEGERS, SECONDS), arg.kind
+        low = 0 if arg.low is None else arg.low
         if form.kind != lurch.NUMBER or (arg.kind != SECONDS and not isinstance(value, int)):
             complaint = "is a number" if arg.kind == SECONDS else "is a whole number"
-        elif arg.low is not None and value < arg.low:
-            complaint = f"is at least {arg.low}"
+        elif value < low:
+            complaint = f"is at least {low}"
         elif arg.high is not None and value > arg.high:
             complaint = f"is at most {arg.high}"
     if complaint:

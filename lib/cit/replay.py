@@ -71,7 +71,7 @@ class Replay:
             begun = self._take("begin", run)
             if begun is None:  # a run that was refused has an end and no begin
                 return self._end(run)
-            if begun[1][0] != want.step:
+            if begun[1][:1] != (want.step,):
                 raise _differs(begun, "begin", run, f"begin {run} {want.step}")
             return DONE
         if isinstance(want, End):
@@ -88,7 +88,11 @@ class Replay:
             return None
         if isinstance(want, Up):
             up = self._take("up", run)
-            return (up[1][0],) if up else self._end(run)  # the end of a set-up that failed
+            if up is None:
+                return self._end(run)  # of a set-up that failed
+            if not up[1]:
+                raise _differs(up, "up", run, f"up {run} HANDLE")
+            return (up[1][0],)
         assert isinstance(want, Exec)
         return self._end(run) or (ended("lost"),)
 
@@ -105,7 +109,7 @@ class Replay:
     def _end(self, run: str) -> tuple[Outcome] | None:
         """The outcome that the trace has for a run, which its End will ask for again."""
         found = self._left["end"].get(run)
-        return (outcome(found[1]),) if found else None
+        return (outcome(found[1], found[0]),) if found else None
 
     def _take(self, kind: str, run: str) -> Found | None:
         found = self._left[kind].pop(run, None)
@@ -120,12 +124,12 @@ def fields(outcome: Outcome) -> tuple[str, str, str]:
     return outcome.status, str(outcome.code), str(outcome.signal or "")
 
 
-def outcome(fields: tuple[str, ...]) -> Outcome:
-    """The Outcome that an `end` record tells. Raises Bad on one that no runner wrote."""
+def outcome(fields: tuple[str, ...], line: int = 0) -> Outcome:
+    """The Outcome that the `end` record in a line tells. Raises Bad on what is none."""
     status, code, signal = (*fields, "", "", "")[:3]
     low, high = CODES.get(status, (1, 0))
     if not code.isdigit() or not low <= int(code) <= high or not (signal or "0").isdigit():
-        raise Bad(f"no such end: {' '.join(fields)!r}")
+        raise Bad(f"no such end: '{' '.join(fields).rstrip()}'", line)
     return Outcome(status, int(code), int(signal or "0"))
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cit.wants import Arg, Node, Step, Steps, Want
 
 LATER = object()  # instead of an answer: noted, it will come as (run, answer)
+NESTED = 16  # names within names: each costs its length once more
 LAST = 1 << 40  # a place that no text has
 NONE_YET: list[tuple[Do, Outcome]] = []  # of the many runs that never fork
 CAP = 128 << 10  # characters of an expanded string; Linux takes no longer argument
@@ -226,8 +227,11 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
         if stop == LAST:
             break
         if stop == begin:
-            open_.append([])
             at = stop + 2
+            if len(open_) <= NESTED:
+                open_.append([])
+            else:
+                open_[-1].append("${")
             continue
         name = "".join(open_.pop())
         value = variables.get(name)

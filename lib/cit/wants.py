@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple, Protocol, TypeAlias
 
     class Arg(NamedTuple):
-        """An argument that a step declares; `low` and `high` bound numbers and counts."""
+        """An argument that a step declares. `low` (0 where None) and `high` bound numbers."""
 
         name: str
         kind: str  # one of the kinds below
@@ -173,7 +173,7 @@ else:
     Shows = namedtuple("Shows", "written waiting running")
 
 # Kinds of arguments.
-STRING = "string"  # `low` and `high` bound its length
+STRING = "string"  # with low=1 not an empty one
 TEXT = "text"  # a string in which no variable is looked for
 NAME = "name"  # of a variable: a symbol or a string
 INTEGER = "integer"
@@ -211,7 +211,7 @@ OK = Outcome("ok")
 
 
 class Leave(Exception):
-    """Thrown into a step whose child broke out or was stopped.
+    """Thrown into a step whose child broke out of it or was stopped.
 
     A step that has something to put away catches it, yields what it must, and raises it
     again. Never with `finally`: a generator that is dropped half-way must not yield.

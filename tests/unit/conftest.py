@@ -1,0 +1,71 @@
+"""Programs walked with a list of answers: how the language is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cit import program, replay, walk
+from cit.steps import Steps
+from cit.wants import OK, Begin, Down, End, Exec, Node, Outcome, Up
+
+if TYPE_CHECKING:
+    from cit.wants import Want
+
+Answers = dict[str, Any]
+Tell = Callable[..., list[str]]
+
+
+def line(want: Want) -> str:
+    """A want as one line, such as `exec 1.2 in 1.1: /bin/echo hello`."""
+    if isinstance(want, Begin):
+        more = f" attempt {want.attempt}" * (want.attempt > 1) + " cleanup" * want.cleanup
+        return f"begin {want.run} {want.step}{more}"
+    if isinstance(want, Up):
+        return f"up {want.run} {want.isolation_kind} {want.spec}".rstrip()
+    if isinstance(want, Down):
+        return f"down {want.run} {want.isolation.handle}"
+    if isinstance(want, End):
+        return f"end {want.run} {' '.join(replay.fields(want.outcome))}".rstrip()
+    assert isinstance(want, Exec)
+    return f"exec {want.run} in {want.isolation.run}: {' '.join(want.argv)}"
+
+
+def usual(want: Want) -> Any:
+    """What a runner answers when nothing goes wrong and nobody stops it."""
+    if isinstance(want, Up):
+        return f"handle-{want.run}"
+    return OK if isinstance(want, Exec) else None
+
+
+@pytest.fixture
+def tell() -> Tell:
+    """Walk a program and tell its wants, a line each, and at last its outcome.
+
+    `answers` are by the first two words of a want, such as {"exec 1.2": OUTCOME}; a list
+    holds one for each time. What is not named is answered as usual.
+    """
+
+    def told(written: str | Node, answers: Answers | None = None, **more: Any) -> list[str]:
+        steps = Steps()
+        tree = program.parse(written, steps) if isinstance(written, str) else written
+        given = {key: [value] for key, value in (answers or {}).items()}
+        given |= {key: list(value[0]) for key, value in given.items() if type(value[0]) is list}
+        lines: list[str] = []
+        walking = walk.walk(tree, steps, **more)
+        answer = None
+        while True:
+            try:
+                want = walking.send(answer)
+            except StopIteration as stop:
+                assert not any(given.values()), f"never asked for: {given}"
+                outcome: Outcome = stop.value
+                return [*lines, f"{outcome.status} {outcome.code}"]
+            assert want is not None, "every want was answered at once"
+            lines.append(line(want))
+            queue = given.get(" ".join(lines[-1].split()[:2]))
+            answer = queue.pop(0) if queue else usual(want)
+
+    return told
