@@ -108,6 +108,19 @@ os.write(report, b"%f %d %d" % (end - begin, os.waitstatus_to_exitcode(status), 
 """
 
 
+def peak(session: int) -> int:
+    """The largest memory, in bytes, that any process of a session has had."""
+    found = [0]
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((path / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                status = (path / "status").read_text()
+                found += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+)", status)]
+        except OSError:
+            continue  # it has just ended
+    return max(found)
+
+
 def volatile(path: str) -> bool:
     """Whether a path is on a file system that is kept in memory."""
     found = ("", "")

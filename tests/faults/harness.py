@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -31,7 +32,7 @@ FINE: Allowed = {("ok", 1)}
 _FILE = re.compile(r"(?:(?:\d{10}-)?\d\d-\d{10}-)?([0-9a-hjkmnp-tv-z]{26})-([a-z0-9._-]+)\.job")
 _RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t([a-z]+)\t([0-9.]+|-)(?:\t|\Z)")
 _CALL = re.compile(r"(\d+) +([a-z0-9_]+)\(")
-_KILLED = re.compile(r"^(\d+) \+\+\+ killed by SIGKILL", re.M)
+_KILLED = re.compile(r"^\d+ +\+\+\+ killed by SIGKILL", re.M)
 
 
 def size(quick: int, soak: int) -> int:
@@ -150,11 +151,12 @@ class Home:
                     yield Copy(match[1], match[2], state, path)
 
     def settle(self, rounds: int = 8) -> None:
-        """Do what cron does until nothing is left to do."""
+        """Do what cron does, and send what was kept, until nothing is left to do."""
         for _ in range(rounds):
+            self.run("cit-push", "--flush", timeout=120)
             self.run("cit-queue", "tick", timeout=120)
             self.run("cit-run", "-j", "2", timeout=600)
-            if all(copy.state not in ("in", "wait", "run") for copy in self.copies()):
+            if all(copy.state not in ("outbox", "in", "wait", "run") for copy in self.copies()):
                 return
 
 
@@ -171,8 +173,10 @@ def complaints(home: Home, acknowledged: Iterable[str], allowed: Allowed = FINE)
     `allowed` is how a job may have ended, and how often it was then executed.
     """
     found = []
-    fsck = home.run("cit-queue", "fsck", timeout=120)
-    if fsck.code or fsck.err:
+    acknowledged = list(acknowledged)
+    ids = "".join(f"{id}\n" for id in acknowledged).encode()
+    fsck = home.run("cit-queue", "fsck", "--ids", "-", input=ids, timeout=120)
+    if fsck.code or fsck.out or fsck.err:
         found.append(f"fsck: {fsck}")
     copies: dict[str, list[Copy]] = {}
     for copy in home.copies():
@@ -233,7 +237,7 @@ class Point(NamedTuple):
 
 def strace(log: Path, *options: str) -> list[str]:
     """The words that run a command of cit traced, but not what it executes."""
-    return ["strace", "-f", "-qq", "-b", "execve", "-o", str(log), *options]
+    return ["strace", "-f", "-q", "-b", "execve", "-o", str(log), *options]
 
 
 def points(log: Path, mark: str) -> list[Point]:
@@ -266,14 +270,17 @@ def killed(log: Path) -> bool:
     return bool(_KILLED.search(log.read_text(errors="replace")))
 
 
-def cycle(chances: Sequence[Point], count: int, rng: random.Random) -> Iterator[Point]:
-    """So many points: the system calls in turn, the places of each at random."""
+def choose(chances: Sequence[Point], count: int, rng: random.Random) -> Iterator[Point]:
+    """So many points: every place equally often, or if they are too many, every system call."""
+    if count >= len(chances):
+        yield from itertools.islice(itertools.cycle(rng.sample(chances, len(chances))), count)
+        return
     places: dict[str, list[Point]] = {}
     for point in chances:
         places.setdefault(point.syscall, []).append(point)
     syscalls = rng.sample(list(places), len(places))
-    for number in range(count):
-        yield rng.choice(places[syscalls[number % len(syscalls)]])
+    for syscall in itertools.islice(itertools.cycle(syscalls), count):
+        yield rng.choice(places[syscall])
 
 
 # --- processes -------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_a_failing_system_call_costs_an_acknowledgement_at_most(
     chances = [point for point in points if point.syscall in FAULTS]
 
     struck, since = 0, list[str]()
-    for point in harness.cycle(chances, TIMES, rng):
+    for point in harness.choose(chances, TIMES, rng):
         error = rng.choice(FAULTS[point.syscall])
         # The call alone, or it and all that follow: a disk stays full for a while.
         when = f"{point.number}{rng.choice(['', '+'])}"

@@ -51,7 +51,7 @@ def test_a_command_killed_at_any_system_call_loses_nothing_and_repeats_nothing(
     chances = harness.points(log, str(home.path))
 
     kills, since = 0, list[Point]()
-    for point in harness.cycle(chances, KILLS, rng):
+    for point in harness.choose(chances, KILLS, rng):
         inject = f"inject={point.syscall}:signal=KILL:when={point.number}"
         acknowledged += command(home, harness.strace(log, "-e", inject)).ids
         kills += harness.killed(log)
