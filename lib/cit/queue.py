@@ -53,8 +53,13 @@ class Queue:
 
     @property
     def home(self) -> str:
-        """The directory that holds the workspaces of this queue's jobs, beside the queue."""
-        return os.path.join(os.path.dirname(self.path), "work")
+        """The directory that holds the workspaces of this queue's jobs.
+
+        Beside the queue; but jobs of root's queue become another user, who must be able
+        to go there. CIT_WORK overrides.
+        """
+        beside = os.path.join(os.path.dirname(self.path), "work")
+        return config.value("work") or (beside if self.owner else "/var/lib/cit/work")
 
     @property
     def locks(self) -> files.Locks:
@@ -128,21 +133,29 @@ class Queue:
 
         Raises Failure(MISSING) where there is none, or more than one.
         """
-        ids: dict[str, Name] = {}
-        named: dict[str, Name] = {}
-        for found in self.every(query.lower() if name.is_id(query.lower()) else query):
-            # States come in the order of a job's way: the later one wins.
-            if found.id.startswith(query) or found.id.endswith(query):
-                ids[found.id] = found
-            if found.name == query:
-                named[found.id] = found
-        if query not in ids and named:
-            return named[max(named)]
-        if len(ids) > 1:
-            raise Failure(MISSING, f"'{query}' is not unique: {' '.join(sorted(ids)[:4])} ...")
-        if not ids:
-            raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
-        return next(iter(ids.values()))
+        query = query.lower() if name.is_id(query.lower()) else query
+        for _ in range(2):
+            ids: dict[str, Name] = {}
+            named: dict[str, Name] = {}
+            for found in self.every(query):
+                # States come in the order of a job's way: the later one wins. What was
+                # refused is a job only as long as there is none of that id.
+                if found.state == "bad" and found.id in ids | named:
+                    continue
+                if found.id.startswith(query) or found.id.endswith(query):
+                    ids[found.id] = found
+                if found.name == query:
+                    named[found.id] = found
+            if query not in ids and named:
+                return named[max(named)]
+            if len(ids) > 1:
+                some = sorted(ids)[:4]
+                more = " ..." if len(ids) > len(some) else ""
+                raise Failure(MISSING, f"'{query}' is not unique: {' '.join(some)}{more}")
+            if ids:
+                return next(iter(ids.values()))
+            # It may have been released just now, against the order: look once more.
+        raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
 
     def now(self, id: str) -> Name | None:
         """Where a job is now, in its highest state; None if it is nowhere."""
@@ -189,17 +202,22 @@ class Queue:
             while True:
                 start = max(size - step, 0)
                 data = files.read(fd, step, start)
-                if start == 0 or b"\tresult\t-\t" in data or found.state != "done":
-                    return job.fold(trace.records(data if start == 0 else data.partition(b"\n")[2]))
+                happened = _happened(data, whole=start == 0)
+                if start == 0 or b"\tresult\t-\t" in happened or found.state != "done":
+                    return job.fold(trace.records(happened))
                 step *= 8
         finally:
             os.close(fd)
 
     def job(self, found: Name) -> job.Job:
         """The whole job, but for its log, however long that is."""
+        return job.fold(self.records(found))
+
+    def records(self, found: Name) -> list[trace.Record]:
+        """The records of a job but its log."""
         fd = self.open(found)
         try:
-            return job.fold(lines(fd, *(kind for kind in KINDS if kind != "log")))
+            return list(lines(fd, *(kind for kind in KINDS if kind != "log")))
         finally:
             os.close(fd)
 
@@ -254,8 +272,13 @@ KINDS = (
 
 
 def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:
-    """The records of these kinds, read from a file in pieces."""
-    rest, offset = b"", 0
+    """The records of these kinds in the trace of a job's file, read in pieces."""
+    data = files.read(fd, HEAD)
+    asked, happened = section.split(data)
+    if not happened and len(data) == HEAD:
+        asked, happened = section.split(files.read(fd, section.ASKED_CAP + HEAD))
+    # What was asked may hold the records of another job, as text: they are passed over.
+    rest, offset = b"", len(asked)
     while True:
         data = os.pread(fd, 1 << 20, offset)
         if not data:
@@ -263,6 +286,12 @@ def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:
         offset += len(data)
         whole, cut, rest = (rest + data).rpartition(b"\n")
         yield from trace.only(whole + cut, *kinds)
+
+
+def _happened(data: bytes, *, whole: bool) -> bytes:
+    """The whole lines of the trace in the last bytes of a job's file, or in all of them."""
+    asked, happened = section.split(data)
+    return happened if happened or whole else asked.partition(b"\n")[2]
 
 
 def mine() -> Queue:
