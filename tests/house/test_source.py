@@ -20,7 +20,7 @@ GENERATED = {"tables.py"}
 CONTRACT = {
     "cmd": {"main", "parser"},
     "steps": {"run"},
-    "isolate": {"up", "ensure", "down"},
+    "isolate": {"check", "missing", "up", "enter", "ensure", "down"},
 }
 
 
