@@ -143,9 +143,9 @@ def opens_for_writing(module: str) -> list[str]:
 
 
 # main.py keeps the traceback of a bug, which may be one in files.py, and fills closed
-# descriptors; the control files of a cgroup and the devices of a child are not files on
-# a disk.
-OPENERS = {"files.py", "main.py", "cgroup.py", "cgroupfs.py", "proc.py"}
+# descriptors; control files of a cgroup and devices of a child are not files on a disk;
+# what a job brings along is unpacked for it alone, and anew after a crash.
+OPENERS = {"files.py", "main.py", "cgroup.py", "cgroupfs.py", "proc.py", "bundle.py"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m not in OPENERS])
