@@ -44,7 +44,7 @@ def admit(queue: Queue) -> int:
         return 0
     ids = {found.id: found for found in queue.every() if found.state not in ("in", "bad")}
     dead = queue.tombstones()
-    number = _reserve(queue, len(drops))
+    number = reserve(queue, len(drops))
     admitted = 0
     for drop in drops:
         try:
@@ -123,7 +123,7 @@ def _publish(
     return Name("wait", file, drop.id, drop.name, priority, number)
 
 
-def _reserve(queue: Queue, count: int) -> int:
+def reserve(queue: Queue, count: int) -> int:
     """The first of `count` admission numbers that nobody will ever use again."""
     root = queue.directory(".")
     try:

@@ -7,7 +7,7 @@ import os
 
 from cit import asked, files, job, section, trace
 from cit.errors import Bad
-from cit.queue import STATES, Queue
+from cit.queue import KINDS, STATES, Queue, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
     fd = queue.open(found)
     try:
         held = found.number and queue.mine and queue.locks.held(found.number)
-        for record in trace_records(fd):
+        for record in lines(fd, *(kind for kind in KINDS if kind != "log")):
             state.add(record)
             if record.kind == "begin":
                 if (record.run, "") in begun:
@@ -108,13 +108,6 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
             yield f"{where}: its last line is torn"
     finally:
         os.close(fd)
-
-
-def trace_records(fd: int) -> Iterator[trace.Record]:
-    """All records of a job's file but its log."""
-    from cit.queue import KINDS, lines
-
-    yield from lines(fd, *(kind for kind in KINDS if kind != "log"))
 
 
 def _seal(fd: int, where: str, state: job.Job) -> Iterator[str]:

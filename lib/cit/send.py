@@ -23,8 +23,9 @@ PASSING = frozenset(
 class Away(Failure):
     """The queue is there, but not now; what is sent to it goes to the outbox."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, path: str, message: str) -> None:
         super().__init__(AWAY, message)
+        self.path = path
 
 
 def target(option: str | None) -> Queue:
@@ -40,7 +41,7 @@ def target(option: str | None) -> Queue:
         if failure.code != MISSING:
             raise
         if path in home.queues():
-            raise Away(f"queue '{path}' is away") from None
+            raise Away(path, f"queue '{path}' is away") from None
         if path != os.path.join(config.home(), "queue"):
             raise
     # The first push of a user who made no queue: his own one, which needs no cron.
@@ -82,7 +83,7 @@ def send(queue: Queue, request: Asked, *, fresh: bool) -> None:
         if error.errno not in PASSING:
             raise
         reason = os.strerror(error.errno or 0).lower()
-        raise Away(f"cannot write to queue '{queue.path}': {reason}") from error
+        raise Away(queue.path, f"cannot write to queue '{queue.path}': {reason}") from error
 
 
 def keep(request: Asked, path: str) -> None:

@@ -1,0 +1,77 @@
+"""cit-run - run a job here and now, or serve a queue"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from cit import config, home, request, runner, send, trace
+from cit.errors import DONE, INTERRUPTED, NO, USAGE, Failure
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        "cit-run", allow_abbrev=False,
+        usage="cit-run [OPTION]... [FILE]\n       cit-run [OPTION]... -- COMMAND [ARG]...",
+        description="With FILE or COMMAND: run that job here and now, with its exit code."
+        " Without: serve the queue once.",
+    )  # fmt: skip
+    p.add_argument("file", nargs="?", metavar="FILE", help="a job in any form; - is standard input")
+    request.options(p)
+    p.add_argument("-j", "--slots", type=int, metavar="N", help="jobs at once; else the queue's")
+    p.add_argument("--watch", action="store_true", help="serve the queue until interrupted")
+    p.add_argument("--check", action="store_true", help="say what this machine offers and lacks")
+    p.add_argument("-q", "--quiet", action="store_true", help="do not show the job's output")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    own, command = request.command(argv)
+    args = parser().parse_args(own)
+    if args.slots is not None and args.slots < 1:
+        raise Failure(USAGE, "-j: expected at least one slot")
+    if args.check:
+        return _check()
+    if args.file and command:
+        raise Failure(USAGE, "expected a file or a command, not both")
+    if args.file or command:
+        return _run(args, command)
+    path = os.path.abspath(args.queue) if args.queue else config.queue()
+    if not args.watch:
+        return runner.serve(path, args.slots)
+    from cit import serving
+
+    return serving.watch(path, args.slots)
+
+
+def _run(args: argparse.Namespace, command: list[str]) -> int:
+    queue = send.target(args.queue)
+    id = request.Ids().next()
+    job = request.compose(
+        args.file, command, args.bring, request.changes(args), id, str(queue.setting("name"))
+    )
+    outcome = runner.run(queue.path, job, None if args.quiet else _echo)
+    now = trace.stamp(time.time())
+    home.receive([home.Receipt(now, "ran", job.job["id"], job.job["name"], queue.path, job.sha256)])
+    if outcome.status not in ("ok", "failed"):
+        why = f": {outcome.reason}" if outcome.reason else ""
+        sys.stderr.write(f"cit-run: job '{job.job['id']}' ended as {outcome.status}{why}\n")
+    return outcome.code
+
+
+def _echo(stream: str, data: bytes) -> None:
+    target = sys.stdout if stream == "out" else sys.stderr
+    target.buffer.write(data)
+    target.flush()
+
+
+def _check() -> int:
+    from cit import offer
+
+    complete = True
+    for what, ok, detail, fix in offer.facts():
+        complete = complete and ok
+        print(what, "yes" if ok else "no", detail, fix or "-", sep="\t")
+    return DONE if complete else NO

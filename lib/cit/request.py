@@ -1,0 +1,129 @@
+"""From what a person typed to what a job asks: shared by cit-push and cit-run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from cit import asked, isolation, name, program
+from cit.errors import MISSING, USAGE, Bad, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from cit.asked import Asked
+
+CAP = 16 << 20  # bytes: anything longer is refused by its size without being read whole
+SUFFIXES = ("job", "toml", "lurch", "sh")
+
+
+def options(p: argparse.ArgumentParser) -> None:
+    """The options that say something about the job."""
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    p.add_argument("--name", help="name of the job, else made from the file's")
+    p.add_argument("--priority", type=int, metavar="N", help="0 to 99, low comes first [50]")
+    p.add_argument("--isolate", metavar="KIND:SPEC", help="none, chroot:busybox or chroot:host")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="VAR=VALUE", help="a variable of the program"
+    )
+    p.add_argument(
+        "--env", action="append", default=[], metavar="VAR=VALUE", help="an environment variable"
+    )
+    p.add_argument(
+        "--limit", action="append", default=[], metavar="LIMIT=VALUE",
+        help="time, idle, memory, procs, disk, log or grace",
+    )  # fmt: skip
+    p.add_argument(
+        "--files", dest="bring", action="append", default=[], metavar="PATH",
+        help="bring a file or directory into the workspace",
+    )  # fmt: skip
+
+
+def command(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and the command after `--`, options and all."""
+    if "--" not in argv:
+        return argv, []
+    at = argv.index("--")
+    return argv[:at], argv[at + 1 :]
+
+
+def changes(args: argparse.Namespace) -> dict[str, Any]:
+    """The keys of the job section that options give. Raises Failure(USAGE)."""
+    found: dict[str, Any] = {}
+    for key in ("name", "priority", "isolate"):
+        if getattr(args, key) is not None:
+            found[key] = getattr(args, key)
+    tables = (("vars", "set"), ("env", "env"), ("limits", "limit"))
+    for key, option in tables:
+        for pair in getattr(args, option):
+            word, sign, value = pair.partition("=")
+            if not sign or not word:
+                raise Failure(USAGE, f"--{option}: expected NAME=VALUE, found '{pair}'")
+            number = key == "limits" and value.isascii() and value.isdecimal()
+            found.setdefault(key, {})[word] = int(value) if number else value
+    return found
+
+
+class Ids:
+    """New ids, each above the one before, so that jobs pushed together keep their order."""
+
+    def __init__(self) -> None:
+        self._time = 0
+        self._random = 0
+
+    def next(self) -> str:
+        now = int(time.time() * 1000)
+        if now > self._time:
+            self._time = now
+            # The highest bit is left free, so that counting up never overflows.
+            self._random = int.from_bytes(os.urandom(10), "big") >> 1
+        else:
+            self._random += 1
+        return name.make(self._time, self._random.to_bytes(10, "big"))
+
+
+def compose(
+    file: str | None, command: list[str], bring: list[str], changes: dict[str, Any],
+    id: str, queue: str,
+) -> Asked:  # fmt: skip
+    """What the job of a file, or else of a command, asks. Raises Failure, Bad with its place."""
+    if file is None:
+        text = program.command(command, asked.isolation(changes))
+        data, called = text.encode("utf-8", "surrogateescape"), command[0]
+    else:
+        data, called = _read(file), "stdin" if file == "-" else file
+    if bring:
+        from cit import bundle
+
+        data = asked.attach(data, "files", "tar", bundle.pack(bring))
+    try:
+        request = asked.compose(data, id, queue, _stem(os.path.basename(called)), changes)
+    except Bad as bad:
+        # It is shown here, since only here the name of the file is known.
+        raise Failure(bad.code, bad.show("standard input" if file == "-" else file or "command")) from None
+    for kind, spec in sorted(asked.isolations(request)):
+        way = isolation.find(kind)
+        wrong = f"no isolation '{kind}'" if way is None else way.check(spec)
+        if wrong:
+            raise Failure(Bad("").code, f"{file or 'command'}: {wrong}")
+    return request
+
+
+def _stem(file: str) -> str:
+    stem, dot, suffix = file.rpartition(".")
+    return stem if dot and suffix in SUFFIXES else file
+
+
+def _read(path: str) -> bytes:
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read(CAP)
+        with open(path, "rb") as file:
+            return file.read(CAP)
+    except FileNotFoundError:
+        raise Failure(MISSING, f"cannot open '{path}': no such file") from None
+    except IsADirectoryError:
+        raise Failure(MISSING, f"cannot read '{path}': is a directory") from None

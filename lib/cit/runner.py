@@ -1,0 +1,214 @@
+"""Run jobs: claim the next one, work on it, finish it, again; a process for each slot.
+
+A slot is a lock, so that runners started by cron, by a push and by hand share the slots
+of a queue without knowing of each other. A worker that dies leaves its job in `run/`,
+and whoever comes next goes on with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+
+from cit import amount, asked, config, files, held, hierarchy, kernel, name, people, plan, section
+from cit import trace, work
+from cit.errors import BUG, CONFIG, DENIED, DONE, LATER, Bad, Failure
+from cit.queue import MODES, Queue
+from cit.work import Means
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.asked import Asked
+    from cit.held import Held
+    from cit.name import Name
+    from cit.wants import Outcome
+    from cit.work import Echo
+
+# Whom jobs of root become where nothing is configured: a uid that systemd keeps for users
+# that exist only while a service runs, so no person and no package has it.
+NOBODY = 61999
+GRACE = "10s"
+
+
+def means(queue: Queue, echo: Echo | None = None) -> Means:
+    """What this machine and its configuration give a runner."""
+    kernel.load()
+    kernel.adopt_orphans()
+    user = None
+    if os.geteuid() == 0:
+        uid = config.value("job_uid") or str(NOBODY)
+        if not uid.isdecimal() or int(uid) == 0:
+            raise Failure(CONFIG, f"job_uid: expected the number of an unprivileged user, found '{uid}'")
+        user = (int(uid), int(uid))
+    try:
+        grace = amount.duration(config.value("grace") or GRACE)
+    except ValueError as error:
+        raise Failure(CONFIG, f"grace: {error}") from None
+    return Means(hierarchy.find(config.value("cgroup")), user, queue.home, grace, echo)
+
+
+def serve(path: str, slots: int | None = None) -> int:
+    """Work until nothing is left to do here; an exit code.
+
+    `slots` instead of those of the queue. Raises Failure where the queue is not ours.
+    """
+    queue = Queue(path)
+    if not queue.mine:
+        owner = people.user(queue.owner)
+        raise Failure(DENIED, f"queue '{path}' belongs to {owner}, whose cron serves it")
+    count = slots or queue.slots
+    if count == 1:
+        return _worker(path, 0)
+    workers = {}
+    for slot in range(count):
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            # Locks belong to a descriptor: a worker opens its own.
+            os._exit(_guarded(path, slot))
+        workers[pid] = slot
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
+    return max(codes, key=abs, default=DONE)
+
+
+def run(path: str, request: Asked, echo: Echo | None) -> Outcome:
+    """Run a job here and now, in the queue at `path` but in no slot of it."""
+    queue = Queue(path)
+    with _begin(queue, request) as hold:
+        return work.work(hold, means(queue, echo))
+
+
+def _guarded(path: str, slot: int) -> int:
+    try:
+        return _worker(path, slot)
+    except Failure as failure:
+        sys.stderr.write(f"cit-run: {failure}\n")
+        return failure.code
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        # The disk is full or fails: the job stays where it is, for the next runner.
+        sys.stderr.write(f"cit-run: {error.strerror}\n")
+        return LATER
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return BUG
+
+
+def _worker(path: str, slot: int) -> int:
+    queue = Queue(path)
+    given: Means | None = None
+    while queue.locks.hold(files.SLOTS + slot):
+        choice = _Choice(queue)
+        while hold := choice.next():
+            given = given or means(queue)
+            with hold:
+                work.work(hold, given)
+        queue.locks.release(files.SLOTS + slot)
+        # Who admitted a job meanwhile saw this slot taken, and relies on another look.
+        if not choice.more():
+            break
+    return DONE
+
+
+class _Choice:
+    """The next job to claim: those that lost their runner first, then as the plan orders.
+
+    Listing a long queue costs more than running a short job, so a listing is used until
+    ten times what it cost has passed.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.fresh = 0.0
+        self.names: list[Name] = []
+        self.never: set[str] = set()  # ids that this machine will never run
+
+    def next(self) -> Held | None:
+        """A held job in `run/`; None where there is none to run now."""
+        while found := self._pop():
+            hold = held.take(self.queue, found)
+            if hold is None:
+                continue
+            if found.state != "run":
+                hold.move("run")
+            return hold
+        return None
+
+    def more(self) -> bool:
+        self.fresh = 0.0
+        found = self._pop()
+        return found is not None
+
+    def _pop(self) -> Name | None:
+        if not self.names or time.monotonic() > self.fresh:
+            self._list()
+        while self.names:
+            found = self.names.pop()
+            if found.id not in self.never and (found.state == "run" or self._possible(found)):
+                return found
+        return None
+
+    def _list(self) -> None:
+        started = time.monotonic()
+        waiting = [] if self.queue.paused else self.queue.names("wait")
+        lost = [f for f in self.queue.names("run") if not self.queue.locks.held(f.number)]
+        self.names = (lost + waiting)[::-1]
+        now = time.monotonic()
+        self.fresh = now + 10 * (now - started)
+
+    def _possible(self, found: Name) -> bool:
+        try:
+            request = self.queue.head(found)[0]
+        except FileNotFoundError:
+            return False
+        if b"needs" not in request:
+            return True
+        needs = asked.parse(request).job.get("needs", {})
+        if plan.missing(needs, machine(plan.tools(needs))):
+            self.never.add(found.id)
+            return False
+        return True
+
+
+def machine(tools: list[str]) -> plan.Machine:
+    """This machine, and which of these tools it has."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = {tool for tool in tools if shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin")}
+    return plan.Machine(memory, os.cpu_count() or 1, found)
+
+
+def _begin(queue: Queue, request: Asked) -> Held:
+    """Publish a job right into `run/`, held from its first moment."""
+    from cit import admission
+
+    if not queue.mine:
+        raise Failure(DENIED, f"queue '{queue.path}' belongs to {people.user(queue.owner)}")
+    id, called = request.job["id"], request.job["name"]
+    if queue.now(id) or id in queue.tombstones():
+        raise Bad(f"id {id} has been pushed before")
+    while not queue.locks.hold(files.MANAGER):
+        time.sleep(0.01)  # a tick is at work: it reserves numbers too
+    try:
+        number = admission.reserve(queue, 1)
+    finally:
+        queue.locks.release(files.MANAGER)
+    queue.locks.hold(number)
+    now = trace.stamp(time.time())
+    records = [
+        trace.Record(now, "push", "-", (people.who(), "sha256:" + request.sha256)),
+        trace.Record(now, "admit", "-", (people.who(), str(number))),
+    ]
+    data = request.data + section.TRACE + b"".join(map(trace.render, records))
+    file = name.queued(asked.priority(request), number, id, called)
+    mode = min(MODES[str(queue.setting("readers"))], MODES[str(request.job.get("readers", "all"))])
+    queue.directory("run").publish(file, data, mode)
+    found = name.parse("run", file)
+    assert found is not None
+    hold = held.take(queue, found)
+    assert hold is not None, "we hold its number"
+    return hold
