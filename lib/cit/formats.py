@@ -31,6 +31,7 @@ _RECORD = (
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
     rb"\t([a-z][a-z0-9-]{0,31})\t(-|[a-z0-9]+(?:\.[a-z0-9]+)*)((?:\t[^\t]*)*)"
 )
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r"
 
 
 # --- whole files ------------------------------------------------------------------------------
@@ -202,6 +203,12 @@ def _body(part: Section, head: dict[str, Any], *, filled: bool) -> Iterator[Bad]
                 yield Bad(f"key '{key}' is missing", *_mark(part))
     elif part.kind == "trace":
         yield from records((text + b"\n" for text in part.body.split(b"\n")[:-1]), line)
+    elif part.kind == "files":
+        for number, text in enumerate(part.body.split(b"\n"), line):
+            if text.translate(None, _BASE64):
+                shown = text[:400].decode("utf-8", "replace")
+                yield Bad("expected a gzip-compressed tar in base64", number, 1, shown)
+                return
     elif part.kind == "program" and not part.body.strip():
         yield Bad("expected a program, found nothing", *_mark(part))
 

@@ -74,7 +74,7 @@ def found(value: object) -> str:
         return str(value).lower()
     if isinstance(value, (int, float)):
         # A number may have more digits than Python agrees to print.
-        return str(value) if abs(value) < 1e18 else "a very large number"
+        return "a very large number" if abs(value) > 1e18 else str(value)
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a table" if isinstance(value, dict) else "a date or a time"

@@ -94,7 +94,9 @@ def _simple(text: str) -> dict[str, Any] | None:
         if not line or (line[0] == "#" and line.isprintable()):
             continue
         key, equals, right = line.partition(" = ")
-        if not equals and line[0] == "[" and line[-1] == "]":
+        if not equals:
+            if line[0] + line[-1] != "[]":
+                return None
             key, table = line[1:-1], value
         if key in table or not key.isascii() or not key.replace("-", "_").isidentifier():
             return None
