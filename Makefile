@@ -19,7 +19,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: ## run two jobs in a queue made for the occasion, and look at them
-	@tools/setup packages core
+	@tools/setup packages core demo
 	@examples/demo
 
 test: .venv/ready ## run all tests; safe as any user on any machine (ARGS=… for pytest)
@@ -41,11 +41,11 @@ bench: ## the figures, beside what is installed of nq, task-spooler and GNU para
 
 soak: .venv/ready ## the fault tests in full: an hour and more
 	@tools/setup packages core test
-	CIT_SOAK=1 $(V) -m pytest -q tests/faults $(ARGS)
+	@tests/faults/soak $(ARGS)
 
 test-vm: ## the tests that need cgroup v2, in a virtual machine
 	@tools/setup packages core vm
-	@tests/system/vm $(ARGS)
+	@tests/vm/run $(ARGS)
 
 man: ## check the manual pages
 	@tools/man

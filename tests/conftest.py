@@ -19,9 +19,9 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -62,16 +62,14 @@ def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     _forbid_skip(report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[pytest.CollectReport]:
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     _forbid_skip(report)
     return report
@@ -107,7 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return home
 
 
-def _demote(user: User | None) -> dict[str, object]:
+def _demote(user: User | None) -> dict[str, Any]:
     if user is None:
         return {}
     return {"user": user.uid, "group": user.gid, "extra_groups": []}
@@ -151,7 +149,7 @@ def cit(request: pytest.FixtureRequest, tmp_path: Path) -> Cit:
             cwd=where,
             timeout=timeout,
             capture_output=True,
-            **_demote(user),  # type: ignore[arg-type]
+            **_demote(user),
         )
         texts = (stream.decode(errors="surrogateescape") for stream in (ended.stdout, ended.stderr))
         return Ended(ended.returncode, *texts)
