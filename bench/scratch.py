@@ -42,6 +42,7 @@ class Home:
             "USER": os.environ.get("USER", "root"),
             "LANG": "C.UTF-8",
             "CIT_HOME": str(self.path),
+            "CIT_WORK": str(self.path / "work"),
             # A runner that starts by itself would do the work before the clock runs.
             "CIT_START": "none",
         }

@@ -81,6 +81,7 @@ class Home:
             "USER": os.environ.get("USER", "root"),
             "LANG": "C.UTF-8",
             "CIT_HOME": str(self.path),
+            "CIT_WORK": str(self.path.parent / "work"),
             "CIT_START": "none",
         }
         self._made = 0

@@ -64,7 +64,7 @@ def test_jobs_run_once_whoever_is_stopped_and_continued(
             time.sleep(rng.uniform(0.001, 0.05))
 
     pushers = [threading.Thread(target=pushes) for _ in range(PUSHERS)]
-    others = [threading.Thread(target=repeat("cit-run", "-j", "1")) for _ in range(RUNNERS)]
+    others = [threading.Thread(target=repeat("cit-run", "-j", str(RUNNERS))) for _ in range(RUNNERS)]
     others += [
         threading.Thread(target=repeat("cit-queue", "tick")),
         threading.Thread(target=disturb),

@@ -24,14 +24,16 @@ def push(home: Home, under: list[str]) -> harness.Ended:
 def tick(home: Home, under: list[str]) -> harness.Ended:
     pushed = home.push(3)
     ended = home.run("cit-queue", "tick", under=under)
-    return ended._replace(out="".join(f"{id}\n" for id in pushed))
+    return ended._replace(out="\n".join([*pushed, ""]))
 
 
 def run(home: Home, under: list[str]) -> harness.Ended:
-    pushed = home.push(4)
+    brought = home.place / "brought"
+    brought.write_text("something\n")
+    body = "test -s brought && echo begun && printf 'k\\tv\\n' >>$CIT_DATA"
+    pushed = home.must("cit-push", "--files", brought, *(home.script(body) for _ in range(4)))
     home.run("cit-queue", "tick")
-    ended = home.run("cit-run", "-j", "1", under=under)
-    return ended._replace(out="".join(f"{id}\n" for id in pushed))
+    return home.run("cit-run", "-j", "1", under=under)._replace(out=pushed)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
