@@ -1,0 +1,142 @@
+"""cit-check: complaints like those of a compiler, and an exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+
+class Ended(Protocol):
+    code: int
+    out: str
+    err: str
+
+
+class Cit(Protocol):
+    def __call__(self, command: str, *arguments: str | Path, input: str | bytes = b"") -> Ended: ...
+
+
+GOOD = '%% job 1 toml\nname = "hello"\n%% program 1 lurch\n'
+GOOD += '(isolate (chroot "busybox")\n  (exec "/bin/echo" ("hi") () null))\n'
+
+
+def test_a_right_file_is_passed_over_in_silence(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "hello.job"
+    path.write_text(GOOD)
+
+    ended = cit("check", path)
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+
+
+def test_a_complaint_has_file_line_column_text_and_caret(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "hello.job"
+    path.write_text(GOOD.replace("name = ", "[limits]\n\ttmie = "))
+
+    ended = cit("check", path)
+
+    assert (65, "") == (ended.code, ended.out)
+    assert [
+        f"{path}:3:2: unknown key 'tmie', did you mean 'time'?",
+        '  \ttmie = "hello"',
+        "  \t^",
+    ] == ended.err.splitlines()
+
+
+def test_a_program_is_looked_into_at_the_lines_of_its_file(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "hello.job"
+    path.write_text(GOOD.replace("exec", "exce"))
+
+    ended = cit("check", path)
+
+    assert 65 == ended.code
+    assert ended.err.startswith(f"{path}:5:")
+    assert '    (exce "/bin/echo" ("hi") () null))' == ended.err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#!/bin/sh\necho x\n",
+        '; a comment\n(isolate (chroot "busybox") (exec "/bin/true" () () null))\n',
+        'name = "x"\nprogram = "#!/bin/true"\n',
+        GOOD,
+    ],
+    ids=["script", "lurch", "toml", "job"],
+)
+def test_whatever_cit_push_takes_can_be_checked_from_standard_input(cit: Cit, text: str) -> None:
+    ended = cit("check", "-", input=text)
+
+    assert (0, "") == (ended.code, ended.err)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('(isolate (chroot "busybox")\n  (exce "/bin/true" () () null))\n', "-:2:"),
+        ('name = "X"\nprogram = "#!/bin/true"\n', "-:1:1: expected a name"),
+        ('name = "x"\nprogram = """\n(isolate\n"""\n', "-:3:1:"),
+        ("", "-:1:1: expected a job, found nothing"),
+        ("hello\n", "-:1:6: "),
+    ],
+)
+def test_whatever_is_wrong_with_it_has_a_place(cit: Cit, text: str, complaint: str) -> None:
+    ended = cit("check", "-", input=text)
+
+    assert 65 == ended.code
+    assert ended.err.startswith(complaint)
+
+
+def test_a_file_called_queue_toml_is_checked_as_one(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "queue.toml"
+    path.write_text('name = "main"\npolcy = "fifo"\n')
+
+    ended = cit("check", path)
+
+    assert 65 == ended.code
+    assert ended.err.startswith(f"{path}:2:1: unknown key 'polcy', did you mean 'policy'?")
+
+
+def test_all_files_are_checked_and_a_bad_one_tells_more_than_a_missing_one(
+    cit: Cit, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("x = 1\n")
+
+    missing = cit("check", tmp_path / "nothing")
+    both = cit("check", tmp_path / "nothing", bad)
+
+    assert (66, 65) == (missing.code, both.code)
+    assert f"cit-check: cannot open '{tmp_path}/nothing': no such file\n" == missing.err
+    assert f"{bad}:1:1: unknown key 'x'" in both.err
+
+
+def test_quiet_leaves_the_exit_code(cit: Cit) -> None:
+    ended = cit("check", "-q", "-", input="x = 1\n")
+
+    assert (65, "", "") == (ended.code, ended.out, ended.err)
+
+
+def test_a_directory_is_told_so(cit: Cit, tmp_path: Path) -> None:
+    ended = cit("check", tmp_path)
+
+    assert (66, f"cit-check: cannot read '{tmp_path}': is a directory\n") == (ended.code, ended.err)
+
+
+def test_bytes_of_a_file_do_not_act_on_the_terminal(cit: Cit, tmp_path: Path) -> None:
+    ended = cit("check", "-", input=b"%% job 1 toml\n\x1b]0;x\x07 = 1\n%% program 1 sh\nx\n")
+
+    assert 65 == ended.code
+    assert not set(ended.err) & {"\x1b", "\x07"}
+
+
+def test_a_job_of_the_queue_can_be_checked_by_its_id(cit: Cit) -> None:
+    cit("queue", "init")
+    id = cit("push", "--", "/bin/true").out.strip()
+    cit("queue", "tick")
+
+    ended = cit("check", id)
+
+    assert (0, "") == (ended.code, ended.err)
