@@ -134,8 +134,6 @@ def _bad(text: str, at: int, message: str) -> Bad:
 def _atom_end(text: str, at: int) -> int:
     end = at
     while end < len(text) and text[end] not in _ENDS:
-        if not text[end].isprintable():
-            raise _bad(text, end, f"unexpected character {ascii(text[end])}")
         end += 1
     return end
 
@@ -143,6 +141,12 @@ def _atom_end(text: str, at: int) -> int:
 def _atom(text: str, at: int, end: int) -> tuple[str, str | int | float]:
     """A number, or else a symbol; what begins like a number must be one."""
     atom = text[at:end]
+    if not atom.isprintable():
+        while text[at].isprintable():
+            at += 1
+        raise _bad(text, at, f"unexpected character {ascii(text[at])}")
+    if atom[0].isalpha():
+        return SYMBOL, atom
     if not atom.lstrip("+-")[:2].lstrip(".")[:1].isdigit():
         return SYMBOL, atom
     if len(atom) > DIGITS:

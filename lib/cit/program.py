@@ -21,6 +21,7 @@ from cit.wants import (
     STRING,
     STRINGS,
     TEXT,
+    WORDS,
     Node,
 )
 
@@ -119,7 +120,7 @@ def _step(form: lurch.Node, steps: Mapping[str, Step]) -> Step:
 
 def _value(step: str, arg: Arg, form: lurch.Node) -> Any:
     """The value of a form that is no child, if it is of the kind declared."""
-    if arg.kind in (STRINGS, INTEGERS, SETTINGS):
+    if arg.kind in (STRINGS, INTEGERS, SETTINGS, WORDS):
         if form.kind != lurch.LIST:
             raise _bad(form, f"'{step}': '{arg.name}' is a list in brackets")
         return tuple(_single(step, arg, item) for item in form.value)
@@ -143,6 +144,9 @@ def _single(step: str, arg: Arg, form: lurch.Node) -> Any:
             complaint = "is a name"
         elif not value or any(c in "${}" or not c.isprintable() for c in value):
             complaint = "cannot be the name of a variable"
+    elif arg.kind == WORDS:
+        if form.kind != lurch.SYMBOL and not isinstance(value, int):
+            complaint = "is a list of words and whole numbers"
     elif arg.kind == BOOLEAN:
         if form.kind != lurch.SYMBOL or value not in ("t", "f"):
             complaint = "is t or f"

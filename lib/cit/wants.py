@@ -182,6 +182,7 @@ BOOLEAN = "boolean"  # t or f
 STRINGS = "strings"  # a list
 INTEGERS = "integers"  # a list
 SETTINGS = "settings"  # a list of VAR=VALUE
+WORDS = "words"  # a list of symbols and whole numbers
 STEP = "step"  # a child
 STEPS = "steps"  # all that follow are children
 BUILDER = "builder"  # a child that builds an isolation

@@ -45,13 +45,15 @@ def tell() -> Tell:
     """Walk a program and tell its wants, a line each, and at last its outcome.
 
     `answers` are by the first two words of a want, such as {"exec 1.2": OUTCOME}; a list
-    holds one for each time. What is not named is answered as usual.
+    holds one for each time. {"exec": OUTCOME} is for all of a kind. What is not named is
+    answered as usual.
     """
 
     def told(written: str | Node, answers: Answers | None = None, **more: Any) -> list[str]:
         steps = Steps()
         tree = program.parse(written, steps) if isinstance(written, str) else written
-        given = {key: [value] for key, value in (answers or {}).items()}
+        always = {key: value for key, value in (answers or {}).items() if " " not in key}
+        given = {key: [value] for key, value in (answers or {}).items() if " " in key}
         given |= {key: list(value[0]) for key, value in given.items() if type(value[0]) is list}
         lines: list[str] = []
         walking = walk.walk(tree, steps, **more)
@@ -66,6 +68,7 @@ def tell() -> Tell:
             assert want is not None, "every want was answered at once"
             lines.append(line(want))
             queue = given.get(" ".join(lines[-1].split()[:2]))
-            answer = queue.pop(0) if queue else usual(want)
+            kind = lines[-1].split()[0]
+            answer = queue.pop(0) if queue else always.get(kind, usual(want))
 
     return told

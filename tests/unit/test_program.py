@@ -79,6 +79,18 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
         ("(isolate null (no-op 0))", (1, 10), "'isolate' needs its argument 'builder': "
          "what builds the isolation: none, chroot or docker"),
         ("(isolate (none) (no-op 0) (no-op 1))", (1, 27), "one argument too many for 'isolate'"),
+        ("(break 0)", (1, 8), "'break': 'loops' is at least 1"),
+        ("(break -1)", (1, 8), "'break': 'loops' is at least 1"),
+        ("(retry (no-op 0) 0)", (1, 18), "'retry': 'attempts' is at least 1"),
+        ("(retry (no-op 0) 2 (1 lots))", (1, 20),
+         "'retry': 'lots' is no status or code of a failure"),
+        ("(retry (no-op 0) 2 (256))", (1, 20), "'retry': '256' is no status or code of a failure"),
+        ("(retry (no-op 0) 2 (1.5))", (1, 21),
+         "'retry': 'on' is a list of words and whole numbers"),
+        ('(for "a}" () (no-op 0))', (1, 6), "'for': 'variable' cannot be the name of a variable"),
+        ("(for 1 () (no-op 0))", (1, 6), "'for': 'variable' is a name"),
+        ("(if (no-op 0) (no-op 0))", (1, 1), "'if' needs its argument 'else': "
+         "runs if it is not"),
         ("(no-op 256)", (1, 8), "'no-op': 'code' is at most 255"),
         ("(no-op -1)", (1, 8), "'no-op': 'code' is at least 0"),
         ("(no-op 1.0)", (1, 8), "'no-op': 'code' is a whole number"),

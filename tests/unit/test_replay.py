@@ -45,10 +45,15 @@ def usual(want: Want) -> Any:
 
 
 def go(
-    text: str, trace: Trace, answers: dict[str, Any] | None = None, stop_at: int = -1
+    text: str,
+    trace: Trace,
+    answers: dict[str, Any] | None = None,
+    stop_at: int = -1,
+    ends: dict[int, Outcome] | None = None,
 ) -> tuple[list[Want], Outcome | None]:
     """Walk with the trace, append to it what is new, until the end or `stop_at` wants.
 
+    `ends` are the outcomes of some of the commands, by the length of the trace then.
     Returns the wants that the trace did not answer.
     """
     walking = walk.walk(program.parse(text, STEPS), STEPS)
@@ -71,7 +76,56 @@ def go(
         new.append(want)
         key = f"{type(want).__name__.lower()} {want.run}"
         answer = (answers or {}).get(key, usual(want))
+        if isinstance(want, Exec):
+            answer = (ends or {}).get(len(trace), answer)
         note(trace, want, answer)
+
+
+def programs() -> st.SearchStrategy[str]:
+    """Programs of every step, without the isolation around them."""
+    leaf = st.sampled_from(['(exec "/p")', '(script "x")', "(no-op 0)", "(no-op 3)", "(break 1)"])
+
+    def join(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        some = st.lists(inner, max_size=3).map(" ".join)
+        return st.one_of(
+            some.map("(sequence {})".format),
+            st.tuples(inner, inner, inner).map(lambda t: f"(if {' '.join(t)})"),
+            inner.map('(for v ("a" "b") {})'.format),
+            inner.map("(retry {} 2)".format),
+            inner.map("(retry {} 2 (lost 3))".format),
+            inner.map("(isolate (none) {})".format),
+        )
+
+    return st.recursive(leaf, join, max_leaves=8)
+
+
+ENDS = [ended("failed", code=3), ended("timeout"), ended("cancelled")]
+
+
+@given(
+    programs(),
+    st.dictionaries(st.integers(0, 30), st.sampled_from(ENDS), max_size=4),
+    st.lists(st.integers(1, 15), max_size=12),
+)
+def test_any_program_cut_off_anywhere_runs_nothing_twice_and_comes_to_its_end(
+    body: str, ends: dict[int, Outcome], cuts: list[int]
+) -> None:
+    text = f"(isolate (none) {body})"
+    trace: Trace = []
+    executed: list[str] = []
+    outcome = None
+    while outcome is None:
+        cut = cuts.pop() if cuts else -1
+        new, outcome = go(text, trace, stop_at=cut, ends=ends)
+        executed += [want.run for want in new if isinstance(want, Exec)]
+
+    assert len(set(executed)) == len(executed)
+    runs = [(kind, run) for kind, run, _ in trace]
+    assert len(set(runs)) == len(runs)
+    for opening, closing in (("begin", "end"), ("up", "down")):
+        opened = {run for kind, run in runs if kind == opening}
+        assert opened <= {run for kind, run in runs if kind == closing}
+    assert go(text, trace) == ([], outcome)
 
 
 def whole(answers: dict[str, Any] | None = None) -> Trace:

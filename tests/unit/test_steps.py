@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cit.wants import ended
+from cit.wants import Outcome, ended
 
 Tell = Callable[..., list[str]]
 
@@ -95,3 +95,152 @@ def test_a_script_names_its_interpreter_or_is_one_for_sh(
     lines = tell(f'(isolate (none) (script "{written}"))')
 
     assert f"exec 1.2 in 1.1: {argv}" in lines
+
+
+def test_the_condition_decides_which_step_runs(tell: Tell) -> None:
+    assert tell("(if (no-op 0) (no-op 0) (no-op 2))")[3:] == [
+        "begin 1.2 no-op",
+        "end 1.2 ok 0",
+        "end 1 ok 0",
+        "ok 0",
+    ]
+    assert tell("(if (no-op 1) (no-op 0) (no-op 2))")[3:] == [
+        "begin 1.3 no-op",
+        "end 1.3 failed 2",
+        "end 1 failed 2",
+        "failed 2",
+    ]
+
+
+def test_a_condition_that_was_stopped_decides_nothing(tell: Tell) -> None:
+    text = '(isolate (none) (if (exec "/p") (no-op 0) (no-op 0)))'
+
+    lines = tell(text, {"exec 1.2.1": ended("cancelled")})
+
+    assert lines[-5:] == [
+        "end 1.2.1 cancelled 130",
+        "end 1.2 cancelled 130",
+        "down 1.1 handle-1.1",
+        "end 1 cancelled 130",
+        "cancelled 130",
+    ]
+
+
+def test_for_runs_its_body_for_each_value(tell: Tell) -> None:
+    text = '(isolate (none) (for v ("a" "b") (sequence (exec "/p" ("-${v}") ))))'
+
+    assert [line for line in tell(text) if line.startswith("exec")] == [
+        "exec 1.2.1.1.1 in 1.1: /p -a",
+        "exec 1.2.1.2.1 in 1.1: /p -b",
+    ]
+
+
+def test_for_stops_at_the_first_failure(tell: Tell) -> None:
+    text = '(isolate (none) (for v ("a" "b" "c") (exec "${v}")))'
+
+    lines = tell(text, {"exec 1.2.1.2": ended("failed", code=4)})
+
+    assert lines[-4:] == [
+        "end 1.2 failed 4",
+        "down 1.1 handle-1.1",
+        "end 1 failed 4",
+        "failed 4",
+    ]
+
+
+def test_for_of_no_values_is_ok(tell: Tell) -> None:
+    assert tell("(for v () (no-op 1))") == ["begin 1 for", "end 1 ok 0", "ok 0"]
+
+
+def test_the_inner_variable_of_a_name_wins_and_values_may_use_the_outer(tell: Tell) -> None:
+    text = """
+    (isolate (none)
+      (for v ("a" "b")
+        (sequence (for v ("${v}1" "${v}2") (exec "${v}")) (exec "${v}"))))"""
+
+    commands = [line.split(": ")[1] for line in tell(text) if line.startswith("exec")]
+
+    assert commands == ["a1", "a2", "a", "b1", "b2", "b"]
+
+
+def test_break_leaves_the_innermost_loop(tell: Tell) -> None:
+    text = '(for a ("1" "2") (sequence (for b ("1" "2") (break 1)) (no-op 0)))'
+
+    assert [line for line in tell(text) if line.startswith("begin")] == [
+        "begin 1 for",
+        "begin 1.1.1 sequence",
+        "begin 1.1.1.1 for",
+        "begin 1.1.1.1.1.1 break",
+        "begin 1.1.1.2 no-op",
+        "begin 1.1.2 sequence",
+        "begin 1.1.2.1 for",
+        "begin 1.1.2.1.1.1 break",
+        "begin 1.1.2.2 no-op",
+    ]
+
+
+def test_break_leaves_several_loops_or_the_program(tell: Tell) -> None:
+    text = '(sequence (for a ("1" "2") (for b ("1" "2") (break {}))) (no-op 3))'
+
+    assert tell(text.format(2))[-1] == "failed 3"
+    assert tell(text.format(3))[-1] == "ok 0"
+
+
+def test_a_break_passes_through_whatever_is_no_loop(tell: Tell) -> None:
+    text = """
+    (for v ("a" "b")
+      (isolate (none) (retry (if (no-op 0) (sequence (break 1) (no-op 1)) (no-op 2)) 3)))"""
+
+    assert tell(text)[-9:] == [
+        "begin 1.1.1.2.1.1.2.1 break",
+        "end 1.1.1.2.1.1.2.1 ok 0",
+        "end 1.1.1.2.1.1.2 ok 0",
+        "end 1.1.1.2.1.1 ok 0",
+        "end 1.1.1.2 ok 0",
+        "down 1.1.1.1 handle-1.1.1.1",
+        "end 1.1.1 ok 0",
+        "end 1 ok 0",
+        "ok 0",
+    ]
+
+
+def test_retry_runs_until_it_is_ok(tell: Tell) -> None:
+    text = '(isolate (none) (retry (exec "/p") 3))'
+
+    lines = tell(text, {"exec 1.2.1.1": ended("failed", code=1)})
+
+    assert lines[5:] == [
+        "begin 1.2.1.1 exec",
+        "exec 1.2.1.1 in 1.1: /p",
+        "end 1.2.1.1 failed 1",
+        "begin 1.2.1.2 exec",
+        "exec 1.2.1.2 in 1.1: /p",
+        "end 1.2.1.2 ok 0",
+        "end 1.2 ok 0",
+        "down 1.1 handle-1.1",
+        "end 1 ok 0",
+        "ok 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("on", "outcome", "count"),
+    [
+        ("", ended("failed", code=9), 3),
+        ("", ended("timeout"), 3),
+        ("", ended("lost"), 1),
+        ("", ended("denied"), 1),
+        ("", ended("cancelled"), 1),
+        ("(lost)", ended("lost"), 3),
+        ("(lost)", ended("failed", code=9), 1),
+        ("(lost memory 9)", ended("failed", code=9), 3),
+        ("(lost memory 9)", ended("memory"), 3),
+        ("(cancelled)", ended("cancelled"), 1),
+    ],
+)
+def test_retry_tries_again_only_the_failures_that_it_names(
+    tell: Tell, on: str, outcome: Outcome, count: int
+) -> None:
+    lines = tell(f'(isolate (none) (retry (exec "/p") 3 {on}))', {"exec": outcome})
+
+    assert sum(line.startswith("exec") for line in lines) == count
