@@ -36,7 +36,7 @@ def run(blocks: list[str], where: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_wrong_line_of_a_tour_is_found(tmp_path: Path) -> None:
-    text = "x\n```sh\nexit 3\n```\n```sh tour\ntest -d examples\n```\n```sh tour\nfalse\ntrue\n```\n"
+    text = "```sh\nexit 3\n```\n```sh tour\ntest -d examples\n```\n```sh tour\nfalse\ntrue\n```\n"
 
     blocks = tour(text)
     ended = run(blocks, tmp_path)
