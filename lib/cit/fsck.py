@@ -93,9 +93,10 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
         for record in lines(fd, *(kind for kind in KINDS if kind != "log")):
             state.add(record)
             if record.kind == "begin":
-                if (record.run, "") in begun:
-                    yield f"{where}: run {record.run} begins twice"
-                begun.add((record.run, ""))
+                attempt = record.run, job.column(record, 1)
+                if attempt in begun:
+                    yield f"{where}: attempt {attempt[1]} of run {record.run} begins twice"
+                begun.add(attempt)
         if state.sha256 != "sha256:" + sha256:
             yield f"{where}: what it asks is not what was pushed"
         if found.number and state.number != found.number:

@@ -17,8 +17,8 @@ def wanted(queue: Queue) -> bool:
     return queue.mine and (config.value("start") or queue.setting("start")) == "push"
 
 
-def command(queue: Queue, name: str, *argv: str) -> None:
-    """Start `cit-NAME` for a queue, detached from this process and its terminal.
+def command(queue: Queue, name: str, *argv: str) -> int:
+    """Start `cit-NAME` for a queue, detached from this process and its terminal; its pid.
 
     What it complains of goes to log/background.txt of the queue.
     """
@@ -27,7 +27,7 @@ def command(queue: Queue, name: str, *argv: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     # The settings of the caller hold for what he starts; his queue is named outright.
     environment = {**os.environ, "CIT_QUEUE": queue.path}
-    os.posix_spawn(
+    return os.posix_spawn(
         program,
         [f"cit-{name}", *argv],
         environment,

@@ -173,13 +173,20 @@ class Supervision:
             return "timeout"
         if bounds.idle is not None and now - self.heard >= bounds.idle:
             return "idle"
-        if group is not None and bounds.memory is not None and group.ooms():
+        if bounds.memory is not None and (group.ooms() if group else self._over_memory()):
             return "memory"
-        if group is not None and bounds.procs is not None and group.refusals():
+        if bounds.procs is not None and (group.refusals() if group else self._over_procs()):
             return "procs"
         if bounds.disk is not None and self.disk() > bounds.disk:
             return "disk"
         return ""
+
+    def _over_memory(self) -> bool:
+        # Without groups it is looked at, so a quick hog is seen late.
+        return survivors.memory(self.hold.name.id) > (self.bounds.memory or 0)
+
+    def _over_procs(self) -> bool:
+        return len(survivors.find(self.hold.name.id)) > (self.bounds.procs or 0)
 
     def _end(self, status: str) -> None:
         """Begin to end the command: politely, then after the grace for sure."""

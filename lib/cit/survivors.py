@@ -30,6 +30,33 @@ def find(id: str) -> list[int]:
     return found
 
 
+def memory(id: str) -> int:
+    """Bytes that the processes of a job hold now; what they share is counted for each."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return sum(int(_word(pid, "statm", 1)) * page for pid in find(id))
+
+
+def threads(uid: int) -> int:
+    """The threads of a user, as RLIMIT_NPROC counts them."""
+    total = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal():
+            try:
+                if os.stat(f"/proc/{entry}").st_uid == uid:
+                    total += len(os.listdir(f"/proc/{entry}/task"))
+            except OSError:
+                continue
+    return total
+
+
+def _word(pid: int, file: str, at: int) -> str:
+    try:
+        with open(f"/proc/{pid}/{file}", encoding="ascii") as text:
+            return text.read().split()[at]
+    except (OSError, IndexError):
+        return "0"
+
+
 def end(id: str) -> bool:
     """Kill them until none is left. False: something does not go away."""
     deadline = time.monotonic() + PATIENCE

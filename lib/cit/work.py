@@ -209,14 +209,14 @@ class _Worker:
                 child = proc.start(
                     argv, env, cwd, stdout=out[1], stderr=err[1],
                     join=group.entries if group else (), user=self.means.user,
-                    namespaces=namespaces, limits=_rlimits(bounds),
+                    namespaces=namespaces, limits=_rlimits(bounds, grouped=group is not None),
                 )  # fmt: skip
             finally:
                 os.close(out[1])
                 os.close(err[1])
             with child:
                 if child.failed:
-                    return _failed(child.failed)
+                    return _failed(child.failed, argv[0])
                 outcome, used = Supervision(
                     self.hold, want.run, child, group, (out[0], err[0]), bounds,
                     stop=self._stop, disk=self.space.size, echo=self.means.echo,
@@ -313,17 +313,24 @@ def _withheld(before: job.Job) -> bool:
     return bool(acts) and acts[-1] == "hold"
 
 
-def _failed(failed: proc.Failed) -> Outcome:
+def _failed(failed: proc.Failed, command: str) -> Outcome:
     reason = os.strerror(failed.errno).lower()
     if failed.stage == "setup":
-        return Outcome("setup", 125, reason=f"{failed.attempt}: {reason}")
-    return Outcome("nostart", proc.code(failed), reason=f"cannot execute {failed.attempt}: {reason}")
+        return Outcome("setup", 125, reason=f"cannot {failed.attempt}: {reason}")
+    return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
 
 
-def _rlimits(bounds: Bounds) -> list[tuple[int, int]]:
+def _rlimits(bounds: Bounds, *, grouped: bool) -> list[tuple[int, int]]:
+    """What the kernel can refuse a process by itself, as a net below the limits of groups."""
     import resource
 
-    return [(resource.RLIMIT_FSIZE, bounds.disk)] if bounds.disk is not None else []
+    limits = []
+    if bounds.disk is not None:
+        limits.append((resource.RLIMIT_FSIZE, bounds.disk))
+    if bounds.procs is not None and not grouped:
+        # Counted for the whole user, so what he runs already comes on top.
+        limits.append((resource.RLIMIT_NPROC, survivors.threads(os.getuid()) + bounds.procs))
+    return limits
 
 
 def _boot() -> str:

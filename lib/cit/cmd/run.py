@@ -8,7 +8,8 @@ import sys
 import time
 
 from cit import config, home, request, runner, send, trace
-from cit.errors import DONE, INTERRUPTED, NO, USAGE, Failure
+from cit.errors import DONE, NO, USAGE, Failure
+from cit.queue import Queue
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +44,8 @@ def main(argv: list[str]) -> int:
         return runner.serve(path, args.slots)
     from cit import serving
 
-    return serving.watch(path, args.slots)
+    serving.serve(Queue(path), args.slots)
+    return DONE
 
 
 def _run(args: argparse.Namespace, command: list[str]) -> int:

@@ -1,0 +1,24 @@
+"""cit-note - write a note into a job"""
+
+from __future__ import annotations
+
+import argparse
+
+from cit import ask
+from cit.errors import DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        "cit-note", description="Write a note into a job, also a finished one.", allow_abbrev=False
+    )
+    p.add_argument("job", metavar="JOB", help="an id, a unique part of one, or a name")
+    p.add_argument("text", nargs="+", metavar="TEXT", help="the note; words are joined")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    ask.each(args.queue, [args.job], "note", " ".join(args.text))
+    return DONE

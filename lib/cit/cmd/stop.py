@@ -1,0 +1,25 @@
+"""cit-stop - stop jobs, also before they start"""
+
+from __future__ import annotations
+
+import argparse
+
+from cit import ask
+from cit.errors import DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        "cit-stop", description="Stop jobs: one that waits never starts, one that runs is ended.",
+        allow_abbrev=False,
+    )  # fmt: skip
+    p.add_argument("jobs", nargs="+", metavar="JOB", help="an id, a unique part of one, or a name")
+    p.add_argument("--reason", default="", help="why, for the record")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    ask.each(args.queue, args.jobs, "stop", args.reason)
+    return DONE
