@@ -106,7 +106,7 @@ class Supervision:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
             return False
-        if not data:
+        if not data or self.ending == "log":
             self.poll.unregister(fd)
             self._rest(fd)
             del self.outputs[fd]
@@ -193,8 +193,9 @@ class Supervision:
         if not status or self.ending:
             return
         self.ending = status
-        # A fork bomb does not listen, and neither does who is out of memory.
-        if status in ("procs", "memory"):
+        # A fork bomb does not listen, nor does who is out of memory; and what goes on
+        # printing past its limit would only fill the disk further.
+        if status in ("procs", "memory", "log"):
             self._kill()
             return
         self.killing = time.monotonic() + self.bounds.grace
@@ -241,8 +242,10 @@ class Supervision:
                 status = "memory"
             elif self.bounds.procs is not None and self.group.refusals():
                 status = "procs"
-        if not status and ended.signal == signal.SIGXFSZ and self.bounds.disk is not None:
-            status = "disk"
+        if not status and self.bounds.disk is not None:
+            # A shell passes the signal of its command on as a code.
+            full = signal.SIGXFSZ in (ended.signal, ended.code - 128)
+            status = "disk" if full else ""
         if status:
             return Outcome(status, LIMIT_CODES[status])
         if ended.signal:

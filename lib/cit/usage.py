@@ -138,8 +138,8 @@ def merge(usages: Iterable[Usage]) -> Usage | None:
 
 def fields(usage: Usage) -> tuple[str, ...]:
     """The columns of a `usage` record: source wall user sys mem_peak read write."""
-    seconds = ("-" if s is None else f"{s:.6f}" for s in usage[1:4])
-    counts = ("-" if n is None else str(n) for n in usage[4:])
+    seconds = ("" if s is None else f"{s:.6f}" for s in usage[1:4])
+    counts = ("" if n is None else str(n) for n in usage[4:])
     return (usage.source, *seconds, *counts)
 
 
@@ -151,8 +151,8 @@ def parse(columns: Sequence[str]) -> Usage | None:
     if len(columns) < 7 or columns[0] not in SOURCES:
         return None
     try:
-        wall, user, system = [None if c == "-" else float(c) for c in columns[1:4]]
-        peak, read, write = [None if c == "-" else int(c) for c in columns[4:7]]
+        wall, user, system = [None if c in ("", "-") else float(c) for c in columns[1:4]]
+        peak, read, write = [None if c in ("", "-") else int(c) for c in columns[4:7]]
     except ValueError:
         return None
     return Usage(columns[0], wall, user, system, peak, read, write)
