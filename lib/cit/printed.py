@@ -66,16 +66,29 @@ def blocks(data: bytes) -> Iterator[Block]:
         yield Block(time, run, stream, bool(more), text)
 
 
-def last(found: list[Block], count: int) -> list[Block]:
-    """The last `count` lines of some blocks. A line that is not ended counts as one."""
+def count(found: list[Block]) -> int:
+    """How many lines some blocks end."""
+    return sum(block.text.count(b"\n") + 1 for block in found if not block.more)
+
+
+def last(found: list[Block], lines: int) -> list[Block]:
+    """The last lines of some blocks; one that is not ended yet counts as one."""
     kept: list[Block] = []
+    # By run and stream: whether what stands above goes on in a line that is kept.
+    goes_on: dict[tuple[bytes, bytes], bool] = {}
     for block in reversed(found):
-        if count <= 0:
-            break
-        lines = block.text.split(b"\n")
-        # Pieces of a line belong to the line that they are the beginning of.
-        kept.append(block._replace(text=b"\n".join(lines[-count:])))
-        count -= 0 if block.more and kept[1:] else len(lines)
+        whose = (block.run, block.stream)
+        if block.more and goes_on.get(whose):
+            kept.append(block)
+        elif lines <= 0 or (block.more and whose in goes_on):
+            goes_on[whose] = False
+            if lines <= 0 and not any(goes_on.values()):
+                break
+        else:
+            texts = block.text.split(b"\n")
+            kept.append(block._replace(text=b"\n".join(texts[-lines:])))
+            goes_on[whose] = len(texts) <= lines
+            lines -= len(texts)
     return kept[::-1]
 
 
@@ -161,6 +174,42 @@ class Printer:
             return b"\t".join(parts) + b"\t"
         lead = b"  ".join(parts)
         return (_DIM + lead + _RESET if look.color else lead) + b"  "
+
+
+class Objects(Printer):
+    """Writes an object for each line, one that was told in pieces as well."""
+
+    def __init__(self, look: Look, write: Callable[[int, bytes], object]) -> None:
+        super().__init__(look, write)
+        self._pieces: dict[tuple[bytes, bytes], list[Block]] = {}
+
+    def block(self, block: Block) -> None:
+        whose = (block.run, block.stream)
+        if block.more:
+            self._pieces.setdefault(whose, []).append(block)
+            return
+        first, *rest = block.text.split(b"\n")
+        pieces = self._pieces.pop(whose, [])
+        lines = [b"".join(piece.text for piece in pieces) + first, *rest]
+        self.write(1, b"".join(self._object(block, line) for line in lines))
+
+    def end(self) -> None:
+        for pieces in self._pieces.values():
+            text = b"".join(piece.text for piece in pieces)
+            self.write(1, self._object(pieces[0], text, ended=False))
+        self._pieces.clear()
+
+    def _object(self, block: Block, text: bytes, *, ended: bool = True) -> bytes:
+        import json
+
+        line = {
+            "time": block.time.decode(),
+            "run": block.run.decode(errors="replace"),
+            "stream": block.stream.decode(errors="replace"),
+            "text": trace.unescape_bytes(text).decode(errors="surrogateescape"),
+        }
+        # Lone surrogates stand for bytes that were not UTF-8, as in Python.
+        return json.dumps(line if ended else line | {"ended": False}).encode() + b"\n"
 
 
 def clock(seconds: float) -> str:

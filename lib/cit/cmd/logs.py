@@ -1,0 +1,118 @@
+"""cit-logs - print or follow the log of a job"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from cit import config, files, job, logs, printed, progress, sight, table, terminal, trace, watch
+from cit.errors import DONE, MISSING, USAGE, Failure
+from cit.options import Parser
+from cit.printed import Look, Printer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cit.logs import Log
+    from cit.printed import Block
+
+STREAMS = ("out", "err", "cit")
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("cit-logs", description="Print or follow the log of a job, or of one run of it.")
+    p.add_argument("job", metavar="JOB[.RUN]",
+                   help="id or name of a job; and a run such as 1.2, with those below it")
+    p.add_argument("-f", "--follow", action="store_true",
+                   help="go on until the end, and exit with the job's code")
+    p.add_argument("-n", "--number", type=int, metavar="N", help="begin with the last N lines")
+    p.add_argument("--since", metavar="WHEN",
+                   help="begin so long ago (10m), or at a time in UTC (20:37)")
+    p.add_argument("--stream", choices=STREAMS, action="append",
+                   help="only this stream, on standard output")
+    p.add_argument("--raw", action="store_true", help="the bytes as they were printed")
+    p.add_argument("--time", choices=("none", "relative", "absolute"),
+                   help="when, before each line [relative on a terminal]")
+    p.add_argument("--runs", action="store_true", help="which run, before each line")
+    p.add_argument("--json", action="store_true", help="an object for each line")
+    p.add_argument("--color", choices=terminal.COLORS, help="colours, those of the job too [auto]")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p  # fmt: skip
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    if args.number is not None and args.number < 0:
+        raise Failure(USAGE, "expected a number of lines")
+    since = logs.moment(args.since, time.time()).encode() if args.since else b""
+    seen, run = sight.find_run(args.job, args.queue)
+    if seen.queue is None or seen.name.state not in logs.READABLE:
+        raise Failure(MISSING, f"no log of '{seen.name.id}' is here: cit-why tells why")
+    found = logs.admitted(seen.queue, seen.name) if args.follow else seen.name
+    with logs.Log(seen.queue, found) as log:
+        printer = _printer(args, log)
+        wanted = logs.selection(run, args.stream or STREAMS[: 2 if args.raw else 3], since)
+        if args.number is not None:
+            for block in log.last(args.number, wanted):
+                printer.block(block)
+        return (_follow if args.follow else _print)(log, run, wanted, printer)
+
+
+def _printer(args: argparse.Namespace, log: Log) -> Printer:
+    tty = terminal.there(1)
+    times = args.time or ("relative" if tty and not args.raw else "none")
+    look = Look(
+        raw=args.raw,
+        color=terminal.colored(args.color or config.value("color")),
+        times=times,
+        start=log.began() if times == "relative" else 0,
+        runs=args.runs,
+        aligned=tty,
+        apart=not args.stream and not args.json and (args.raw or not tty),
+    )
+    made = printed.Objects if args.json else Printer
+    return made(look, files.write)
+
+
+def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+    for data in log.pieces():
+        for block in filter(wanted, printed.blocks(data)):
+            printer.block(block)
+    printer.end()
+    if run and not log.has(run):
+        raise Failure(MISSING, f"job '{log.name.id}' has no run '{run}'")
+    if log.name.state in ("in", "wait", "hold", "bad") and terminal.there(2):
+        sys.stderr.write(f"cit-logs: job '{log.name.id}' has not begun: cit-why tells why\n")
+    return DONE
+
+
+def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+    """Print until the end of the job, or of the run; its code."""
+    with terminal.Line() as line, watch.Watch(f"/proc/self/fd/{log.fd}") as watching:
+        line.wanted = line.wanted and terminal.there(1)
+        # What was skipped may have told of the end already.
+        state = log.job() if log.skipped else job.Job()
+        usual = progress.usual(logs.took(log.queue, log.name.name)) if line.wanted else 0.0
+        while True:
+            for data in log.pieces():
+                line.clear()
+                for block in filter(wanted, printed.blocks(data)):
+                    printer.block(block)
+                logs.turn(state, data)
+            code = logs.code(state, run)
+            if code is not None:
+                printer.end()
+                return code
+            line.show(_progress(log.name.name, state, usual))
+            watching.wait(logs.RESCAN)
+
+
+def _progress(name: str, state: job.Job, usual: float) -> str:
+    run = state.open
+    if not state.claimed:
+        return f"{name}  waits"
+    took = time.time() - trace.seconds(state.claimed)
+    text = progress.line(name, f"{run.path} {run.step}" if run else "", took, usual)
+    return table.cut(table.visible(text), terminal.width(2) - 1)

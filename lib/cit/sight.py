@@ -1,0 +1,151 @@
+"""Where a job is, as far as its user can see: in a queue, in a drop box, in the outbox.
+
+A user may not be allowed to look into the queue that he pushed to, and may have pushed
+to several; his receipts tell where each of his jobs went.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cit import config, home, name
+from cit.errors import DENIED, MISSING, Failure
+from cit.name import Name
+from cit.queue import STATES, Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from typing import NamedTuple
+
+    class Seen(NamedTuple):
+        queue: Queue | None  # None where it cannot be reached
+        path: str  # of the queue
+        name: Name
+else:
+    from collections import namedtuple
+
+    Seen = namedtuple("Seen", "queue path name")
+
+# States beside those of a queue: kept until the queue is back; the queue is not there; it
+# does not let this user look; pruned.
+OUTBOX, AWAY, HIDDEN, GONE = "outbox", "away", "hidden", "gone"
+
+# Where the id begins in the name of a file.
+_AT = {"in": 0, "wait": 14, "hold": 14, "park": 25, "run": 14, "done": 0, "bad": 0}
+
+
+def find(word: str, option: str | None = None) -> Seen:
+    """The job of an id, of a unique beginning or end of one, or the newest of a name.
+
+    Looked for in the queue `option`, else in that of configuration, the outbox, and wherever
+    this user pushed. Raises Failure(MISSING).
+    """
+    path = os.path.abspath(option) if option else config.queue()
+    try:
+        queue = Queue(path)
+        return Seen(queue, path, queue.find(word))
+    except Failure as failure:
+        if failure.code not in (MISSING, DENIED):
+            raise
+        missing = failure
+    for kept, to in reversed(home.kept()):
+        if _means(word, kept.id, kept.name):
+            return Seen(None, to, kept)
+    for receipt in reversed(home.receipts()):
+        if _means(word, receipt.id, receipt.name) and path == (option and receipt.queue or path):
+            return pushed(receipt.queue, {receipt.id: receipt.name})[0]
+    raise missing
+
+
+def find_run(word: str, option: str | None = None) -> tuple[Seen, str]:
+    """The job and the run of `JOB` or `JOB.RUN`; the run is "" where none is named.
+
+    A name may have dots and digits of its own: the whole is tried first.
+    """
+    try:
+        return find(word, option), ""
+    except Failure as failure:
+        parts = word.split(".")
+        at = len(parts)
+        while at > 1 and parts[at - 1].isascii() and parts[at - 1].isdecimal():
+            at -= 1
+        if failure.code != MISSING or at == len(parts):
+            raise
+    # `name.2` may be a job, and `name.2.1.3` its run: the longest name wins.
+    for cut in range(len(parts) - 1, at, -1):
+        try:
+            return find(".".join(parts[:cut]), option), ".".join(parts[cut:])
+        except Failure as failure:
+            if failure.code != MISSING:
+                raise
+    return find(".".join(parts[:at]), option), ".".join(parts[at:])
+
+
+def pushed(path: str, ids: dict[str, str]) -> list[Seen]:
+    """Where the jobs are that this user pushed to a queue. `ids` has their names."""
+    try:
+        queue = Queue(path)
+    except Failure:
+        return [Seen(None, path, _nowhere(AWAY, id, called)) for id, called in ids.items()]
+    found = places(queue, ids)
+    tombs: dict[str, str] | None = None
+    for id, called in ids.items():
+        if id in found:
+            continue
+        # Whoever can make names in the drop box can ask for one of them, though not list it.
+        if os.path.lexists(os.path.join(path, "in", name.drop(id, called))):
+            found[id] = _nowhere("in", id, called)
+        else:
+            tombs = _tombs(queue) if tombs is None else tombs
+            hidden = id not in tombs and not os.access(os.path.join(path, "wait"), os.R_OK)
+            found[id] = _nowhere(HIDDEN if hidden else GONE, id, called)
+    return [Seen(queue, path, found[id]) for id in ids]
+
+
+def places(queue: Queue, ids: Container[str]) -> dict[str, Name]:
+    """Where those jobs of a queue are that can be seen there, each in its highest state."""
+    found: dict[str, Name] = {}
+    for state in STATES:
+        for day, file in listed(queue, state):
+            at = _AT[state]
+            if file[at : at + 26] in ids:
+                parsed = name.parse(state, file, day)
+                if parsed and not (state == "bad" and parsed.id in found):
+                    found[parsed.id] = parsed
+    return found
+
+
+def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
+    """The day, of `done`, and the file of every job in a state, unsorted and not yet parsed.
+
+    Nothing where this user may not look.
+    """
+    top = os.path.join(queue.path, state)
+    try:
+        days = os.listdir(top) if state == "done" else [""]
+    except (PermissionError, FileNotFoundError):
+        return []
+    found: list[tuple[str, str]] = []
+    for day in days:
+        try:
+            found += [(day, file) for file in os.listdir(os.path.join(top, day))]
+        except (PermissionError, FileNotFoundError, NotADirectoryError):
+            continue
+    return found
+
+
+def _means(word: str, id: str, called: str) -> bool:
+    text = word.lower()
+    return bool(word) and (id.startswith(text) or id.endswith(text) or called == word)
+
+
+def _nowhere(state: str, id: str, called: str) -> Name:
+    return Name(state, name.drop(id, called), id, called)
+
+
+def _tombs(queue: Queue) -> dict[str, str]:
+    try:
+        return queue.tombstones()
+    except PermissionError:
+        return {}
