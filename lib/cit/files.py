@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+PIECE = 2 << 20  # bytes read at once: all of a job that has not run, since the asked part has a cap
 SLOTS = 1 << 61  # the bytes of `locks` above all admission numbers
 MANAGER = 1 << 62
 _LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
@@ -178,12 +179,15 @@ class Journal:
         import hashlib
 
         self._hash = hashlib.sha256()
-        size, last = 0, b"\n"
-        while part := os.read(self.fd, 1 << 20):
+        self.head = b""  # the file as it was found, up to a piece
+        self.size, last = 0, b"\n"
+        while part := os.read(self.fd, PIECE):
+            self.head = self.head or part
             self._hash.update(part)
-            size += len(part)
+            self.size += len(part)
             last = part[-1:]
-        self.size = size
+            if len(part) < PIECE:
+                break
         if last != b"\n":
             self.add(TEAR)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import files, job, trace
+from cit import files, job, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -54,9 +54,15 @@ class Held:
     def move_done(self) -> None:
         self.name = self.queue.take(self.name, "done", trace.day(time.time()))
 
+    @property
+    def asked(self) -> bytes:
+        """The bytes above the trace."""
+        return section.split(self.journal.head)[0]
+
     def read(self) -> job.Job:
-        """The job as its trace tells it now, without its log."""
-        self.journal.flush()
+        """The job as it was found, without its log; what was added since is not in it."""
+        if len(self.journal.head) < files.PIECE:
+            return job.fold(trace.records(section.split(self.journal.head)[1]))
         return self.queue.job(self.name)
 
     def close(self) -> None:

@@ -125,7 +125,7 @@ class _Choice:
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self.fresh = 0.0
-        self.names: list[Name] = []
+        self.names: list[tuple[str, str]] = []  # state and file, the next one last
         self.never: set[str] = set()  # ids that this machine will never run
 
     def next(self) -> Held | None:
@@ -134,9 +134,13 @@ class _Choice:
             hold = held.take(self.queue, found)
             if hold is None:
                 continue
-            if found.state != "run":
+            if found.state == "run":
+                return hold
+            if self._possible(hold):
                 hold.move("run")
-            return hold
+                return hold
+            self.never.add(found.id)
+            hold.close()
         return None
 
     def more(self) -> bool:
@@ -148,31 +152,25 @@ class _Choice:
         if not self.names or time.monotonic() > self.fresh:
             self._list()
         while self.names:
-            found = self.names.pop()
-            if found.id not in self.never and (found.state == "run" or self._possible(found)):
+            found = name.parse(*self.names.pop())
+            if found and found.id not in self.never:
                 return found
         return None
 
     def _list(self) -> None:
         started = time.monotonic()
-        waiting = [] if self.queue.paused else self.queue.names("wait")
+        waiting = [] if self.queue.paused else self.queue.waiting()
         lost = [f for f in self.queue.names("run") if not self.queue.locks.held(f.number)]
-        self.names = (lost + waiting)[::-1]
+        self.names = [("wait", file) for file in reversed(waiting)]
+        self.names += [("run", found.file) for found in reversed(lost)]
         now = time.monotonic()
         self.fresh = now + 10 * (now - started)
 
-    def _possible(self, found: Name) -> bool:
-        try:
-            request = self.queue.head(found)[0]
-        except FileNotFoundError:
-            return False
-        if b"needs" not in request:
+    def _possible(self, hold: Held) -> bool:
+        if b"needs" not in hold.asked:
             return True
-        needs = asked.parse(request).job.get("needs", {})
-        if plan.missing(needs, machine(plan.tools(needs))):
-            self.never.add(found.id)
-            return False
-        return True
+        needs = asked.parse(hold.asked).job.get("needs", {})
+        return not plan.missing(needs, machine(plan.tools(needs)))
 
 
 def machine(tools: list[str]) -> plan.Machine:

@@ -49,7 +49,7 @@ AGAIN = 3  # executions of a lost command that asks for it, so that none ends it
 
 def work(hold: Held, means: Means) -> Outcome:
     """Run a held job in `run/` to its end, or go on with it; how it ended."""
-    request = asked.parse(hold.queue.head(hold.name)[0])
+    request = asked.parse(hold.asked)
     before = hold.read()
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)

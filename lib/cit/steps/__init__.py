@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class Steps(Base):
         return len(_modules())
 
 
+@cache
 def _modules() -> dict[str, str]:
     """Module names by step name; also where the package is in a zip file."""
     from pkgutil import iter_modules
