@@ -3,6 +3,7 @@
     ID-NAME.job                        in in/ and done/
     PP-NNNNNNNNNN-ID-NAME.job          in wait/, hold/ and run/
     DUE-PP-NNNNNNNNNN-ID-NAME.job      in park/
+    ID-NAME.job.INODE                  in bad/
 
 ID is a ULID in lower case: 48 bits of milliseconds since 1970 and 80 random ones, in
 Crockford's base 32, so that ids sort by time (https://github.com/ulid/spec).
@@ -75,6 +76,12 @@ def queued(priority: int, number: int, id: str, name: str) -> str:
 
 def parse(state: str, file: str, day: str = "") -> Name | None:
     """What a file name in that state's directory says; None where it is no job's."""
+    whole = file
+    if state == "bad":
+        # Admission tells apart what it refuses by its inode.
+        file, _, inode = file.rpartition(".")
+        if not inode.isdecimal():
+            return None
     if not file.endswith(SUFFIX) or not file.isascii():
         return None
     text, due, priority, number = file[: -len(SUFFIX)], 0, 50, 0
@@ -89,4 +96,4 @@ def parse(state: str, file: str, day: str = "") -> Name | None:
     id, name = text[:26], text[27:]
     if not (is_id(id) and text[26:27] == "-" and is_name(name)):
         return None
-    return Name(state, file, id, name, priority, number, due, day)
+    return Name(state, whole, id, name, priority, number, due, day)
