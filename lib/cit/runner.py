@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -20,6 +21,8 @@ from cit.work import Means
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cit.asked import Asked
     from cit.held import Held
     from cit.name import Name
@@ -76,8 +79,22 @@ def serve(path: str, slots: int | None = None) -> int:
 def run(path: str, request: Asked, echo: Echo | None) -> Outcome:
     """Run a job here and now, in the queue at `path` but in no slot of it."""
     queue = Queue(path)
+    given = means(queue, echo)._replace(interrupted=_interruptible())
     with _begin(queue, request) as hold:
-        return work.work(hold, means(queue, echo))
+        return work.work(hold, given)
+
+
+def _interruptible() -> Callable[[], str]:
+    """From now on the first control-C stops the job as cit-stop would, a second one us."""
+    asked: list[str] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(people.who())
+        signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask)
+    return lambda: asked[0] if asked else ""
 
 
 def _guarded(path: str, slot: int) -> int:

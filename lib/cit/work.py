@@ -39,10 +39,13 @@ if TYPE_CHECKING:
         base: str  # directory of the workspaces
         grace: float
         echo: Echo | None = None
+        interrupted: Callable[[], str] = lambda: ""  # by whom, where a person sits before it
 else:
     from collections import namedtuple
 
-    Means = namedtuple("Means", "tree user base grace echo", defaults=(None,))
+    Means = namedtuple(
+        "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
+    )
 
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 
@@ -269,6 +272,10 @@ class _Worker:
 
     def _listen(self) -> None:
         """Write down what people ask of this job, and do it."""
+        who = "" if self.stopped else self.means.interrupted()
+        if who:
+            self.hold.record("stop", "-", who, "interrupted")
+            self.stopped = f"stopped by {who}: interrupted"
         queue = self.hold.queue
         directory = queue.directory("answers")
         changed = os.fstat(directory.fd).st_mtime_ns
