@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 
 from cit import held, locate, people
 from cit.errors import DENIED, DONE, LATER, NO, USAGE, Failure
+from cit.options import Parser
 from cit.tables import RECORDS
 from cit.trace import LINE_CAP
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 KINDS = ("note", "stage", "data")
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+def parser() -> Parser:
+    p = Parser(
         "cit-append",
-        allow_abbrev=False,
         description="Append one record to a job of a queue of yours, under its lock.",
     )
     p.add_argument("file", metavar="FILE", help="file of a job, or its id")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from cit import asked, formats, locate, name
 from cit.errors import BAD, DENIED, DONE, MISSING, Bad, Failure
+from cit.options import Parser
 
 # Text from a file must not act on the terminal that shows it.
 _HARMLESS = {n: f"\\x{n:02x}" for n in (*range(0x20), *range(0x7F, 0xA0)) if n not in (9, 10)}
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+def parser() -> Parser:
+    p = Parser(
         "cit-check",
-        allow_abbrev=False,
         description="Say what is wrong with job files, and with all else that cit-push takes.",
     )
     p.add_argument(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
 from cit import locate, schema, section, trace
 from cit.errors import DONE, MISSING, NO, USAGE, Bad, Failure
+from cit.options import Parser
 from cit.section import Section
 from cit.tables import KINDS, RECORDS
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+def parser() -> Parser:
+    p = Parser(
         "cit-cut",
-        allow_abbrev=False,
         description="Print bodies of sections byte for byte, or records of the trace.",
     )
     p.add_argument("file", metavar="FILE", help="file, or the id of a job; - is standard input")
