@@ -104,6 +104,7 @@ def walk(
                     asked = at.generator.send(value)
             except StopIteration as stop:
                 outcome: Outcome = stop.value
+                assert not at.branches, f"{at.run} ended before what it forked"
                 parent = at.parent
                 if parent is None:
                     return outcome

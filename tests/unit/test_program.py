@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cit
 from cit import lurch, program
 from cit.errors import Bad
 from cit.steps import Steps
@@ -208,7 +214,25 @@ def test_any_expression_is_a_program_or_bad_data(form: lurch.Node) -> None:
 
 def test_steps_are_found_by_name() -> None:
     assert {"exec", "sequence", "no-op", "isolate", "none", "chroot", "docker"} <= set(STEPS)
-    assert "nope" not in STEPS
+    assert len(STEPS) == len(set(STEPS))
+
+
+@pytest.mark.parametrize(
+    "name", ["nope", "", "-", "no_op", "no-op-", "if-", "if_", "NO-OP", "__init__", "os.path", "é"]
+)
+def test_what_is_no_step_is_not_found(name: str) -> None:
+    assert name not in STEPS
+
+
+def test_steps_are_found_in_a_zip_file(tmp_path: Path) -> None:
+    zipped = shutil.make_archive(str(tmp_path / "cit"), "zip", Path(cit.__file__).parent.parent)
+    code = "from cit.steps import Steps; s = Steps(); print(s['no-op'].HELP, len(s) > 3, *s)"
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": zipped}, capture_output=True, text=True
+    )
+
+    assert run.stdout == " ".join(["do nothing True", *STEPS]) + "\n"
 
 
 @pytest.mark.parametrize("name", STEPS)

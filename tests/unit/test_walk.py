@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cit import program, walk
 from cit.steps import Steps
 from cit.walk import expand
-from cit.wants import ALL, OK, STEPS, Arg, Do, Fork, Join, Leave, Node, Outcome, ended
+from cit.wants import ALL, OK, STEPS, Arg, Begin, Do, Fork, Join, Leave, Node, Outcome, ended
 
 Tell = Callable[..., list[str]]
 
@@ -82,6 +82,13 @@ def test_a_stop_in_the_middle_of_a_command_ends_the_parents(tell: Tell) -> None:
 
 def test_a_job_over_its_time_ends_so(tell: Tell) -> None:
     assert tell(HELLO, {"begin 1.2.1": ended("timeout")})[-1] == "timeout 124"
+
+
+def test_a_refused_run_decides_nothing(tell: Tell) -> None:
+    lines = tell("(if (no-op 0) (no-op 0) (no-op 0))", {"begin 1.1": ended("timeout")})
+
+    assert lines[1:] == ["begin 1.1 no-op", "end 1.1 timeout 124", "end 1 timeout 124",
+                         "timeout 124"]  # fmt: skip
 
 
 def test_a_script_is_a_single_run(tell: Tell) -> None:
@@ -282,6 +289,14 @@ def test_what_tidies_up_runs_after_a_stop() -> None:
     ]
 
 
+def test_all_that_is_below_a_clean_up_is_clean_up() -> None:
+    tree, steps = load("(tidy (no-op 0) (sequence (no-op 0)))")
+
+    begins = [want for want in walk.walk(tree, steps) if isinstance(want, Begin)]
+
+    assert [begin.run for begin in begins if begin.cleanup] == ["1.2", "1.2.1"]
+
+
 def test_branches_run_one_after_another_where_each_want_is_answered_at_once() -> None:
     assert wants("(together (no-op 0) (no-op 7) (no-op 0))") == [
         "begin 1 together",
@@ -334,7 +349,7 @@ def test_ten_thousand_steps_cost_well_under_a_second() -> None:
     count = sum(1 for _ in walk.walk(tree, steps))
 
     assert count == 2 * (190 + 190 * 50 + 1)
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 2  # 0.06 s on a machine that is not busy
 
 
 @pytest.mark.parametrize(

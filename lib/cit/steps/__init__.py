@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from importlib import import_module
+from keyword import iskeyword
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,28 +22,25 @@ else:
 class Steps(Base):
     """The steps by name. A module is loaded when it is first asked for."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Step] = {}
-
     def __getitem__(self, name: str) -> Step:
-        if name not in self._loaded:
-            # Names come from programs: only what is listed becomes an import.
-            if name not in _modules():
-                raise KeyError(name)
-            self._loaded[name] = import_module(f"{__name__}.{_modules()[name]}")
-        return self._loaded[name]
+        # Names come from programs: nothing but lower-case words becomes an import.
+        words = name.split("-")
+        if not (name.isascii() and name.islower() and all(map(str.isalpha, words))):
+            raise KeyError(name)
+        module = f"{__name__}.{'_'.join(words)}{'_' if iskeyword(name) else ''}"
+        try:
+            step: Step = import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise  # a broken step is not a missing one
+            raise KeyError(name) from None
+        return step
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(_modules()))
+        from pkgutil import iter_modules  # slow to import, and only for lists
+
+        names = [module.name.rstrip("_").replace("_", "-") for module in iter_modules(__path__)]
+        return iter(sorted(names))
 
     def __len__(self) -> int:
-        return len(_modules())
-
-
-@cache
-def _modules() -> dict[str, str]:
-    """Module names by step name; also where the package is in a zip file."""
-    from pkgutil import iter_modules
-
-    names = [module.name for module in iter_modules(__path__)]
-    return {name.rstrip("_").replace("_", "-"): name for name in names}
+        return len(list(iter(self)))
