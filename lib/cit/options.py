@@ -9,6 +9,10 @@ import argparse
 
 from cit.errors import USAGE, Failure
 
+# argparse looks for a translation of its headings whenever a parser is made: that loads
+# locale and searches directories, 1.5 ms, and ours are English like all that cit says.
+argparse._ = str  # type: ignore[attr-defined]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn

@@ -20,6 +20,10 @@ PAGES = sorted(MAN.glob("*.[1-8]"))
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
 
 
+# From the day it is there, everything must be.
+COMPLETE = (MAN / "cit.7").exists()
+
+
 def members(folder: str) -> list[str]:
     """The modules of a package, by the names that people use."""
     found = sorted(path.stem for path in (LIB / folder).glob("*.py"))
@@ -28,7 +32,7 @@ def members(folder: str) -> list[str]:
 
 def described(names: list[str], pattern: str) -> list[str]:
     """All of `names`; but as long as there is no cit(7), those whose page there is."""
-    if (MAN / "cit.7").exists():
+    if COMPLETE:
         return names
     return [name for name in names if (MAN / pattern.format(name)).exists()]
 
@@ -220,7 +224,7 @@ def test_mandoc_finds_nothing_wrong(path: Path) -> None:
     assert "" == lint.stdout
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES if COMPLETE else [], ids=lambda path: path.name)
 def test_a_page_refers_only_to_pages_that_are_there(path: Path) -> None:
     references = re.findall(r"^\.Xr (cit\S*) (\d)", path.read_text(), re.MULTILINE)
 

@@ -19,7 +19,7 @@ GENERATED = {"tables.py"}
 # What every module of its kind has is described once, in HACKING.md.
 CONTRACT = {
     "cmd": {"main", "parser"},
-    "steps": {"run"},
+    "steps": {"check", "run"},
     "isolate": {"check", "missing", "up", "enter", "ensure", "down"},
 }
 

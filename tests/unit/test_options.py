@@ -45,7 +45,7 @@ def test_long_options_are_never_abbreviated_not_even_below() -> None:
             parser.parse_args(arguments)
 
 
-def test_making_and_using_a_parser_does_not_load_shutil() -> None:
+def test_making_and_using_a_parser_loads_neither_shutil_nor_locale() -> None:
     program = f"""
 import sys
 sys.path.append({str(LIB)!r})
@@ -54,7 +54,7 @@ parser = Parser("cit-x")
 parser.add_argument("--number", type=int, choices=[1, 2], help="a number")
 parser.add_subparsers(dest="verb").add_parser("do").add_argument("what")
 parser.parse_args(["--number", "1", "do", "it"])
-sys.exit("shutil" in sys.modules)
+sys.exit("shutil" in sys.modules or "locale" in sys.modules)
 """
 
     done = subprocess.run([sys.executable, "-IS", "-c", program], check=False)
