@@ -27,6 +27,7 @@ PURE = {
     "heapq",
     "itertools",
     "json",
+    "keyword",
     "math",
     "operator",
     "re",
