@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
+from itertools import islice
 
 from cit import schema, section, toml
 from cit.errors import Bad
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 else:
     Job = namedtuple("Job", "sections head")
 
+MOST = 100  # complaints about one file: whoever has more begins with these
 FILLED: tuple[str, ...] = tuple(KINDS["job"].schema["filled"])
 
 _RECORD = (
@@ -38,29 +40,30 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r"
 
 
 def check(data: bytes, kind: str = "job") -> list[Bad]:
-    """All complaints about a file, in the order of lines.
+    """The complaints about a file, at most MOST of them, in the order of lines.
 
     A job may be in any form that cit-push takes; the text of its program is not looked
     into here. A file of another kind is one TOML text, such as `queue`.
     """
     try:
         if kind != "job":
-            value = toml.loads(data, 1, KINDS[kind].cap)
-            return complaints(kind, value, data)
-        found = sections(data)
+            bads = complaints(kind, toml.loads(data, 1, KINDS[kind].cap), data)
+        else:
+            bads = _complaints(sections(data), {}, filled=False)
+        return sorted(islice(bads, MOST), key=lambda bad: (bad.line, bad.column))
     except Bad as bad:
         return [bad]
-    bads = _complaints(found, {}, filled=False)
-    return sorted(bads, key=lambda bad: (bad.line, bad.column))
 
 
 def read(data: bytes, *, filled: bool = False) -> Job:
     """The sections and the decoded head of a job in any form that cit-push takes.
 
-    With `filled`, the keys that cit-push fills in (id, name, queue) must be there. Raises
-    Bad, the first complaint.
+    With `filled`, as cit-push makes it: a job file, with the keys that cit-push fills in
+    (id, name, queue). Raises Bad, the first complaint.
     """
     job = Job(sections(data), {})
+    if filled and not data.startswith(b"%%"):
+        raise Bad("expected a mark such as '%% job 1 toml'", 1, 1)
     for bad in _complaints(job.sections, job.head, filled=filled):
         raise bad
     return job
@@ -89,7 +92,7 @@ def sections(data: bytes) -> list[Section]:
     made = _made("program", program_format(text), text)
     # Its lines are those of the file where it stands there as it is, without escapes.
     at = data.find(text)
-    line = data.count(b"\n", 0, at) + 1 if at >= 0 else toml.place(data.decode(), ("program",))[0]
+    line = data.count(b"\n", 0, at) + 1 if at >= 0 else toml.finder(data.decode())(("program",))[0]
     return [_made("job", "toml", toml.dumps(value)), made._replace(line=line - 1)]
 
 
@@ -121,13 +124,12 @@ def settings(text: bytes, kind: str, line: int = 1) -> dict[str, Any]:
     return value
 
 
-def complaints(kind: str, value: object, text: bytes = b"", line: int = 1) -> list[Bad]:
-    """What is wrong with the decoded value of a text of this kind, in the order of the schema."""
-    found = []
+def complaints(kind: str, value: object, text: bytes, line: int = 1) -> Iterator[Bad]:
+    """What is wrong with the decoded value of a text of this kind, in the order of its keys."""
+    find = None
     for path, message in schema.complaints(KINDS[kind].schema, value):
-        place = toml.place(text.decode(), path, line) if text else (line, 1, "")
-        found.append(Bad(message, *place))
-    return found
+        find = find or toml.finder(text.decode(), line)
+        yield Bad(message, *find(path))
 
 
 def records(lines: Iterator[bytes], line: int = 1) -> Iterator[Bad]:

@@ -67,19 +67,24 @@ def dumps(value: dict[str, Any]) -> bytes:
     return "".join(_tables(value, ())).encode()
 
 
-def place(text: str, path: Path, line: int = 1) -> tuple[int, int, str]:
-    """Line, column and text of the key at this path, or of the nearest key around it.
+def finder(text: str, line: int = 1) -> Callable[[Path], tuple[int, int, str]]:
+    """A function from the path of a key to its line, its column and the text of its line.
 
     `line` is the file's number of the first line of the text, which must be valid
-    TOML. A path of which no part is found is at the line above the text: its mark.
+    TOML. A key that is not found is at the nearest key around it, or at the line above
+    the text: its mark.
     """
     found = _places(text)
-    while path and path not in found:
-        path = path[:-1]
-    if not path:
-        return max(line - 1, 1), 1, ""
-    number, column = _place(text[: found[path]], line)
-    return number, column, _line(text, number - line)
+
+    def find(path: Path) -> tuple[int, int, str]:
+        while path and path not in found:
+            path = path[:-1]
+        if not path:
+            return max(line - 1, 1), 1, ""
+        number, column = _place(text[: found[path]], line)
+        return number, column, _line(text, number - line)
+
+    return find
 
 
 def _simple(text: str) -> dict[str, Any] | None:

@@ -122,6 +122,25 @@ def test_what_cit_push_fills_in_may_be_missing_before_and_not_after() -> None:
         formats.read(data, filled=True)
 
 
+def test_what_is_filled_in_is_a_job_file_and_no_other_form() -> None:
+    plain = f'id = "{ID}"\nname = "x"\nqueue = "main"\nprogram = "#!/bin/true"\n'.encode()
+
+    assert [] == formats.check(plain)
+    with pytest.raises(Bad, match="expected a mark"):
+        formats.read(plain, filled=True)
+
+
+def test_a_thousand_mistakes_are_told_by_the_first_hundred_and_quickly() -> None:
+    wrong = "".join(f"k{n} = 1\n" for n in range(1500))
+    lines = section.TRACE + b"garbage\n" * 200_000
+
+    began = time.process_time()
+    bads = [formats.check(job(wrong)), formats.check(job("") + lines)]
+
+    assert [list(range(2, 102)), list(range(5, 105))] == [[b.line for b in some] for some in bads]
+    assert time.process_time() - began < 5
+
+
 def test_settings_are_checked_like_sections() -> None:
     with pytest.raises(Bad, match="unknown key 'slosts', did you mean 'slots'") as caught:
         formats.settings(b'name = "main"\nslosts = 2\n', "queue")

@@ -88,7 +88,7 @@ def test_every_key_and_item_has_its_place() -> None:
         ("w", 1, "y", "z"): (14, 1),
     }
 
-    found = {path: toml.place(text, path)[:2] for path in places}
+    found = {path: toml.finder(text)(path)[:2] for path in places}
 
     assert places == found
 
@@ -96,8 +96,8 @@ def test_every_key_and_item_has_its_place() -> None:
 def test_a_key_that_is_not_found_is_at_its_table_or_above_the_text() -> None:
     text = '[t]\n"\\u0061" = 1\n'
 
-    assert (7, 2, "[t]") == toml.place(text, ("t", "a"), 7)
-    assert (6, 1, "") == toml.place(text, ("nowhere",), 7)
+    assert (7, 2, "[t]") == toml.finder(text, 7)(("t", "a"))
+    assert (6, 1, "") == toml.finder(text, 7)(("nowhere",))
 
 
 @pytest.mark.parametrize(
