@@ -86,3 +86,21 @@ def find(kind: str) -> Isolation | None:
         return None
     module: Isolation = importlib.import_module(name)
     return module
+
+
+def barred(path: str, user: tuple[int, int]) -> str:
+    """The first directory on the way to path that (uid, gid) cannot pass; "" if there is none.
+
+    Asked by root on behalf of another: access(2) would answer for root.
+    """
+    import os
+
+    uid, gid = user
+    here = "/"
+    for name in os.path.realpath(path).split("/")[1:]:
+        seen = os.stat(here)
+        bit = 0o100 if seen.st_uid == uid else 0o010 if seen.st_gid == gid else 0o001
+        if not seen.st_mode & bit:
+            return here
+        here = os.path.join(here, name)
+    return ""

@@ -1,44 +1,24 @@
 """Start one child process, and know exactly how it ended.
 
-Whether a command is missing, cannot be executed, or ran and ended with code
-127 is never guessed from its output or its code: between fork and exec the
-child reports over a pipe that closes on exec. A line on it is a failure, its
-end without a line is success.
-
-With namespaces there are three processes: ours, a middle one, the leader of
-the job. Entering a pid namespace holds for children only, so the middle one
-enters and forks the leader. It keeps the dead leader as a zombie until wait()
-asks, so that the leader's pid means the leader for as long as a Child is open;
-then it passes on the raw status and the resources, and nothing else.
-
-Every page that a forked Python touches costs microseconds, so what can be
-worked out before the fork is, and the child calls as little as it can.
-
 Assumed: one thread (fork copies only the caller's); Linux 5.3 (pidfd_open).
+Everything to wait for is a descriptor; start() alone blocks, until exec.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import select
 import signal
 from collections import namedtuple
 
-from cit import kernel
+from cit import forked, kernel
+from cit.forked import NO_SETUP, NOT_EXECUTABLE, NOT_FOUND, Failed, code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import NamedTuple, NoReturn
-
-    class Failed(NamedTuple):
-        """Why no command runs: stage "setup" or "exec", an errno, what was attempted."""
-
-        stage: str
-        errno: int
-        attempt: str
+    from collections.abc import Mapping, Sequence
+    from typing import NamedTuple
 
     class Ended(NamedTuple):
         """How a child ended. `code` is its own, or 128 + `signal`; `signal` is 0 if none.
@@ -52,41 +32,18 @@ if TYPE_CHECKING:
         user: float
         sys: float
         maxrss: int
-
-    class _Plan(NamedTuple):
-        candidates: list[str]  # what to execute: the first that can be
-        argv: list[str]
-        env: dict[str, str]
-        cwd: str
-        stdio: list[int]
-        join: list[int]
-        keep: list[int]
-        user: tuple[int, int] | None
-        namespaces: list[int]
-        limits: list[tuple[int, int]]
-        setuid: bool
 else:
-    Failed = namedtuple("Failed", "stage errno attempt")
     Ended = namedtuple("Ended", "code signal user sys maxrss")
-    _Plan = namedtuple(
-        "_Plan", "candidates argv env cwd stdio join keep user namespaces limits setuid"
-    )
 
-NOT_FOUND = 127
-NOT_EXECUTABLE = 126
-NO_SETUP = 125
+__all__ = [
+    "NOT_EXECUTABLE", "NOT_FOUND", "NO_SETUP", "PATH",
+    "Child", "Ended", "Failed", "code", "start",
+]  # fmt: skip
 
 PATH = "/usr/local/bin:/usr/bin:/bin"  # searched where the environment has no PATH
 
-_SIGNALS = set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP}
-_TOP = 0x7FFFFFFF  # past any descriptor: close_range(2) does not mind
-
-
-def code(failed: Failed) -> int:
-    """The exit code that stands for a command that did not start."""
-    if failed.stage == "setup":
-        return NO_SETUP
-    return NOT_FOUND if failed.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE
+_SIGNALS = sorted(set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP})
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Child:
@@ -143,7 +100,7 @@ class _Middle:
         self.pid, self.question, self.answer = pid, question, answer
 
     def ask(self, child: Child) -> Ended:
-        """How the leader ended."""
+        """How the leader ended; it is reaped."""
         try:
             os.write(self.question, b"?")
             said = _read_all(self.answer)
@@ -155,22 +112,24 @@ class _Middle:
             return _reap(self.pid)
         os.waitpid(self.pid, 0)
         if not said:
-            return self._lost(child)
+            return _lost(child)
         status, user, system, maxrss = said.split()
         return _ended(int(status), float(user), float(system), int(maxrss))
 
-    def _lost(self, child: Child) -> Ended:
-        try:
-            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the kernel was quicker, as it should be
-        ends = select.poll()
-        ends.register(child.pidfd, select.POLLIN)
-        ends.poll()
-        try:
-            return _reap(child.pid)
-        except ChildProcessError:  # we do not adopt orphans: init has reaped it
-            return _ended(signal.SIGKILL, 0.0, 0.0, 0)
+
+def _lost(child: Child) -> Ended:
+    """The end of a leader whose middle process was killed."""
+    try:
+        signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the kernel was quicker, as it should be
+    ends = select.poll()
+    ends.register(child.pidfd, select.POLLIN)
+    ends.poll()
+    try:
+        return _reap(child.pid)
+    except ChildProcessError:  # we do not adopt orphans: init has reaped it
+        return _ended(signal.SIGKILL, 0.0, 0.0, 0)
 
 
 def _reap(pid: int) -> Ended:
@@ -212,31 +171,58 @@ def start(
     kernel.load()
     if limits:
         import resource  # noqa: F401  so that the child need not
-    null = os.open(os.devnull, os.O_RDONLY) if stdin is None else -1
-    stdio = [null if stdin is None else stdin, stdout, stderr]
-    plan = _Plan(
-        _candidates(argv, env), list(argv), dict(env), cwd, stdio, list(join), list(keep),
-        user, list(namespaces), list(limits), setuid,
-    )  # fmt: skip
-    pipes = [os.pipe()]
+    null = _null()
+    ours, theirs = [], [null]
     try:
-        pipes += [os.pipe(), os.pipe()] if namespaces else []
-        pid = _fork(plan, *pipes)
+        for _ in range(3 if namespaces else 1):
+            here, there = os.pipe()
+            ours.append(here)
+            theirs.append(there)
+        stdio = [_high(fd, theirs) for fd in (null if stdin is None else stdin, stdout, stderr)]
+        joined = [_high(fd, theirs) for fd in join]
+        gaps = forked.gaps((theirs[1], *joined, *keep), 3)
+        plan = forked.Plan(
+            _candidates(argv, env), list(argv), dict(env), cwd, stdio, joined, list(keep), gaps,
+            user, list(namespaces), list(limits), setuid,
+        )  # fmt: skip
+        if namespaces:
+            # The second pipe asks: we write, the child reads.
+            ours[1], theirs[2] = theirs[2], ours[1]
+        with _quiet():
+            pid = _fork(plan, theirs[1 : 1 + len(ours)])
+            _close(theirs)
+            theirs = []
+            said = _read_all(ours[0])  # at once: what we write to is copied until it has exec'd
     except OSError:
-        _close(fd for pipe in pipes for fd in pipe)
+        _close(ours)
         raise
     finally:
-        if null >= 0:
-            os.close(null)
-    os.close(pipes[0][1])
-    said = _read_all(pipes[0][0])
-    os.close(pipes[0][0])
+        _close(theirs)
+    os.close(ours[0])
     if not namespaces:
-        return Child(pid, _failed(said), None)
-    os.close(pipes[1][0])
-    os.close(pipes[2][1])
-    leader, failed = _introduced(said, pid)
-    return Child(leader, failed, _Middle(pid, pipes[1][1], pipes[2][0]))
+        return Child(pid, forked.failure(said), None)
+    leader, failed = forked.introduction(said)
+    return Child(leader or pid, failed, _Middle(pid, ours[1], ours[2]))
+
+
+def _null() -> int:
+    """/dev/null to read from. 0, 1 and 2 are taken afterwards, whoever started us."""
+    while (fd := os.open(os.devnull, os.O_RDONLY)) < 3:
+        pass
+    return fd
+
+
+def _high(fd: int, opened: list[int]) -> int:
+    """The descriptor, or a copy of it that is out of the way of 0, 1 and 2."""
+    if fd < 3:
+        fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        opened.append(fd)
+    return fd
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _candidates(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -245,188 +231,37 @@ def _candidates(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
     return [f"{d or '.'}/{argv[0]}" for d in env.get("PATH", PATH).split(":")]
 
 
-def _fork(plan: _Plan, *pipes: tuple[int, int]) -> int:
-    """Fork with all signals blocked and none ignored, as Python does SIGPIPE.
-
-    Blocked, so that a handler of ours does not run in the child too. Exec resets what is
-    handled, but what is ignored stays so: that is undone here, where it costs the least.
-    """
+def _fork(plan: forked.Plan, pipes: list[int]) -> int:
     parent = os.getpid()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    ignored = [n for n in _SIGNALS if signal.getsignal(n) is signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        pid = os.fork()
-        if pid == 0:
-            if plan.namespaces:
-                _be_middle(plan, parent, pipes[0][1], pipes[1][0], pipes[2][1])
-            _be_leader(plan, parent, pipes[0][1])
-    finally:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    pid = os.fork()
+    if pid == 0 and plan.namespaces:
+        forked.middle(plan, parent, *pipes)
+    if pid == 0:
+        forked.leader(plan, parent, *pipes)
     return pid
 
 
-def _failed(said: bytes) -> Failed | None:
-    if not said:
-        return None
-    stage, number, attempt = said.decode().rstrip("\n").split(" ", 2)
-    return Failed(stage, int(number), attempt)
+class _quiet:
+    """Signals blocked and none ignored, as Python does SIGPIPE.
 
+    Blocked, so that a handler of ours does not run in the child too, and so that what asks us
+    to end does not end a middle process. Exec resets what is handled, but what is ignored stays
+    so: that is undone here, where it costs the least.
+    """
 
-def _introduced(said: bytes, middle: int) -> tuple[int, Failed | None]:
-    """The leader's pid and failure, from the lines of the middle process and of the leader."""
-    lines = said.splitlines()
-    leaders = [int(line.split()[1]) for line in lines if line.startswith(b"leader ")]
-    failures = [line for line in lines if not line.startswith(b"leader ")]
-    if not lines:  # killed before it could say anything
-        return middle, Failed("setup", errno.EINTR, "enter the namespaces")
-    return (leaders or [middle])[0], _failed((failures or [b""])[0])
+    def __enter__(self) -> None:
+        set_to = {number: signal.getsignal(number) for number in _SIGNALS}
+        self.ignored = [number for number, what in set_to.items() if what is signal.SIG_IGN]
+        handled = [number for number, what in set_to.items() if callable(what)]
+        blocked = (*_ENDING, *self.ignored, *handled)
+        self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        for number in self.ignored:
+            signal.signal(number, signal.SIG_DFL)
 
-
-def _be_middle(plan: _Plan, parent: int, tell: int, question: int, answer: int) -> NoReturn:
-    """Enter the namespaces, fork the leader, answer once. All signals stay blocked."""
-    attempt = "leave the session"
-    try:
-        os.setsid()
-        _die_with(parent)
-        attempt = "become the job's user"
-        _become(plan.user)
-        attempt = "enter the namespaces"
-        for fd in plan.namespaces:
-            kernel.enter(fd)
-        _die_with(parent)  # entering a user namespace undoes it
-        attempt = "fork"
-        pid = os.fork()
-        if pid == 0:
-            # Our death between the fork and its _die_with goes unseen: parents in another pid
-            # namespace look alike. The caller then leaves the namespace, which ends all in it.
-            _be_leader(plan._replace(user=None), 0, tell)
-        os.write(tell, b"leader %d\n" % pid)
-        _close((0, 1, 2))
-        _close_all_but(question, answer)
-        os.read(question, 1)
-        _, status, used = os.wait4(pid, 0)
-        numbers = (status, used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
-        os.write(answer, " ".join(map(repr, numbers)).encode())
-        os._exit(0)
-    except OSError as error:
-        _give_up(tell, Failed("setup", error.errno or errno.EIO, attempt))
-    except BaseException:
-        _give_up(tell, Failed("setup", errno.EIO, attempt))
-
-
-def _be_leader(plan: _Plan, parent: int, tell: int) -> NoReturn:
-    """Become the job's command, or say why not."""
-    stage, attempt = "setup", "leave the session"
-    try:
-        os.setsid()
-        _die_with(parent)
-        attempt = "place its descriptors"
-        tell, *join = _place(plan.stdio, [tell, *plan.join])
-        attempt = "set its limits"
-        _limit(plan.limits)
-        attempt = "become the job's user"
-        if plan.user:
-            _become(plan.user)
-            _die_with(parent)  # a change of user undoes it
-        if plan.namespaces:
-            attempt = "drop capabilities"
-            kernel.drop_capabilities()
-        if not plan.setuid:
-            kernel.no_new_privileges()
-        attempt = f"change to directory '{plan.cwd}'"
-        os.chdir(plan.cwd)
-        os.umask(0o022)
-        _close_all_but(tell, *join, *plan.keep)
-        for fd in plan.keep:
-            os.set_inheritable(fd, True)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        attempt = "join its control group"
-        for fd in join:
-            os.write(fd, b"0")
-            os.close(fd)
-        stage, attempt = "exec", "execute"
-        _execute(plan)
-    except OSError as error:
-        _give_up(tell, Failed(stage, error.errno or errno.EIO, attempt))
-    except (ValueError, TypeError):  # a NUL in an argument, "=" in the name of a variable
-        _give_up(tell, Failed(stage, errno.EINVAL, attempt))
-    except BaseException:
-        _give_up(tell, Failed(stage, errno.EIO, attempt))
-
-
-def _give_up(tell: int, failed: Failed) -> NoReturn:
-    try:
-        os.write(tell, " ".join(map(str, failed)).encode(errors="replace") + b"\n")
-    finally:
-        os._exit(code(failed))
-
-
-def _die_with(parent: int) -> None:
-    """Be killed when the parent dies; die now if it has before this could be asked for."""
-    kernel.die_with_parent()
-    if parent and os.getppid() != parent:
-        os._exit(NO_SETUP)
-
-
-def _place(stdio: list[int], kept: list[int]) -> list[int]:
-    """Make stdio 0, 1 and 2; returns `kept`, out of their way."""
-    if min(stdio) < 3:
-        stdio = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
-    if min(kept) < 3:
-        kept = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in kept]
-    os.dup2(stdio[0], 0)
-    os.dup2(stdio[1], 1)
-    os.dup2(stdio[2], 2)
-    return kept
-
-
-def _become(user: tuple[int, int] | None) -> None:
-    if user is None:
-        return
-    uid, gid = user
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-
-
-def _limit(limits: list[tuple[int, int]]) -> None:
-    if not limits:
-        return
-    import resource
-
-    for kind, value in limits:
-        resource.setrlimit(kind, (value, value))
-
-
-def _execute(plan: _Plan) -> NoReturn:
-    """execve the first candidate that can be, as execvp(3) does; returns only by OSError."""
-    denied = None
-    for path in plan.candidates:
-        try:
-            os.execve(path, plan.argv, plan.env)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            denied = error
-    raise denied or FileNotFoundError(errno.ENOENT, "not found")
-
-
-def _close_all_but(*keep: int) -> None:
-    low = 3
-    for fd in sorted(keep):
-        if fd > low:
-            os.closerange(low, fd)
-        low = fd + 1
-    os.closerange(low, _TOP)
-
-
-def _close(fds: Iterable[int]) -> None:
-    for fd in fds:
-        os.close(fd)
+    def __exit__(self, *_: object) -> None:
+        for number in self.ignored:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
 
 def _read_all(fd: int) -> bytes:

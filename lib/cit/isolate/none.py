@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cit.isolation import Entry, SetupFailed
+from cit.isolation import Entry, SetupFailed, barred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def down(handle: str, place: Place) -> None:
 
 
 class enter:
-    """Entry with the home and name of the user that the job becomes."""
+    """Entry with the home and the name of the user that the job becomes."""
 
     def __init__(self, handle: str, place: Place) -> None:
         self.place = place
@@ -42,26 +42,16 @@ class enter:
     def __enter__(self) -> Entry:
         import pwd
 
-        uid = self.place.user[0] if self.place.user else os.getuid()
-        _reachable(self.place)
+        work, user = self.place.work, self.place.user
+        if user and (closed := barred(work, user)):
+            raise SetupFailed(f"user {user[0]} cannot pass through '{closed}' to the workspace")
+        uid = user[0] if user else os.getuid()
         try:
             who = pwd.getpwuid(uid)
-        except KeyError:  # a uid without an entry: in containers, or a dedicated one
-            return Entry([], (), self.place.work, {"HOME": self.place.work, "USER": str(uid)})
-        return Entry([], (), self.place.work, {"HOME": who.pw_dir, "USER": who.pw_name})
+        except KeyError:  # containers, and dedicated accounts, may have no entry
+            return Entry([], (), work, {"HOME": work, "USER": str(uid), "LOGNAME": str(uid)})
+        env = {"HOME": who.pw_dir, "USER": who.pw_name, "LOGNAME": who.pw_name}
+        return Entry([], (), work, env)
 
     def __exit__(self, *_: object) -> None:
         pass
-
-
-def _reachable(place: Place) -> None:
-    """Someone that a job becomes may not pass through the directories of root."""
-    if place.user is None:
-        return
-    uid, gid = place.user
-    path = os.path.realpath(place.work)
-    while (path := os.path.dirname(path)) != "/":
-        seen = os.stat(path)
-        bit = 0o100 if seen.st_uid == uid else 0o010 if seen.st_gid == gid else 0o001
-        if not seen.st_mode & bit:
-            raise SetupFailed(f"user {uid} cannot pass through '{path}' to the workspace")
