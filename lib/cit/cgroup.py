@@ -209,7 +209,7 @@ def report(tree: Tree | None, proc: str = PROC) -> list[Fact]:
     at_once = two and os.path.exists(two.home + "/cgroup.kill")
     frozen = tree.freezer or (two and os.path.exists(two.home + "/cgroup.freeze"))
     how = "at once" if at_once else "frozen, then signalled" if frozen else "signal by signal"
-    io = bool(two) and "io" in two.controllers if two else False
+    io = two is not None and "io" in two.controllers
     fix = "" if memory and tree.pids else _fix(proc)
     old = "not with this kernel: memory.peak came with Linux 5.19" if memory else "no controller"
     return [

@@ -92,16 +92,15 @@ def words(path: str) -> list[str]:
 def kill(directories: list[str]) -> bool:
     """End everything in these groups, for sure. True: nothing is left."""
     pause, deadline = 0.0002, time.monotonic() + PATIENCE
-    while any(populated(d) for d in directories):
-        stopped = []
-        for d in directories:
-            # One write ends all, even what is just forking. Without it nothing may run
-            # while its processes are read and signalled, or new ones would slip through.
-            if not attempt(d + "/cgroup.kill", "1") and _freeze(d):
-                stopped.append(d)
-        for d in directories:
+    while left := [d for d in directories if populated(d)]:
+        # One write ends all, even what is just forking. Without it nothing may run
+        # while its processes are read and signalled, or new ones would slip through.
+        slow = [d for d in left if not attempt(d + "/cgroup.kill", "1")]
+        for d in slow:
+            _freeze(d)
+        for d in slow:
             _signal(d)
-        for d in stopped:
+        for d in slow:
             attempt(d + "/freezer.state", "THAWED")
             attempt(d + "/cgroup.freeze", "0")
         if time.monotonic() > deadline:
@@ -111,38 +110,40 @@ def kill(directories: list[str]) -> bool:
     return True
 
 
-def _freeze(directory: str) -> bool:
-    if attempt(directory + "/cgroup.freeze", "1"):
-        return True
+def _freeze(directory: str) -> None:
+    """Stop a group where that can be done, and give it a moment to stand still."""
+    two = attempt(directory + "/cgroup.freeze", "1")
     for _ in range(50):
+        if two:
+            if "frozen 1" in (text(directory + "/cgroup.events") or ""):
+                return
         # Again and again: what forked meanwhile is frozen only by another write.
-        if not attempt(directory + "/freezer.state", "FROZEN"):
-            return False
-        if text(directory + "/freezer.state") == "FROZEN\n":
-            break
+        elif not attempt(directory + "/freezer.state", "FROZEN") or (
+            text(directory + "/freezer.state") == "FROZEN\n"
+        ):
+            return
         time.sleep(0.001)
-    return True
 
 
 def _signal(directory: str) -> None:
     """SIGKILL to all processes of a group, and to nothing that took over a number."""
-    held = []
-    try:
-        for pid in islice(processes(directory), 250):  # descriptors are scarce
+    pids = processes(directory)
+    while some := list(islice(pids, 250)):  # descriptors are scarce
+        held = []
+        for pid in some:
             try:
                 held.append((pid, os.pidfd_open(pid)))
-            except ProcessLookupError:
+            except OSError:  # just dead, or no descriptors: the next round sees
                 continue
         still = set(processes(directory))
         for pid, fd in held:
-            if pid in still:
-                try:
+            try:
+                if pid in still:
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):  # dead, or setuid
-                    continue
-    finally:
-        for _, fd in held:
-            os.close(fd)
+            except (ProcessLookupError, PermissionError):  # dead, or setuid
+                pass
+            finally:
+                os.close(fd)
 
 
 def remove(directory: str) -> bool:

@@ -70,10 +70,10 @@ def hierarchies(mountinfo: str, own: str) -> list[Hierarchy]:
     found = []
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
-        words, (kind, _, options) = before.split(" "), after.split(" ", 2)
+        columns, (kind, _, options) = before.split(" "), after.split(" ", 2)
         if kind not in ("cgroup", "cgroup2"):
             continue
-        root, mount = _unescape(words[3]), _unescape(words[4])
+        root, mount = _unescape(columns[3]), _unescape(columns[4])
         version = 2 if kind == "cgroup2" else 1
         controllers = frozenset[str]()
         for group in groups if version == 1 else ():
@@ -239,24 +239,25 @@ def _hand_down(base: str, home: str, *, may_vacate: bool) -> frozenset[str]:
     """v2: the controllers that runs will have, after handing on all that can be."""
     wanted = frozenset(words(base + "/cgroup.controllers")) & frozenset(_WANTED)
     if not wanted <= frozenset(words(base + "/cgroup.subtree_control")):
-        busy = enable(base, wanted)
-        if busy and may_vacate and _vacate(base, home + "/self"):
+        # Only the root, which has no type, may hold processes as well. Elsewhere memory
+        # and io would be refused; pids would not, and make the children useless: threaded.
+        empty = not words(base + "/cgroup.procs")
+        root = not os.path.exists(base + "/cgroup.type")
+        if root or empty or (may_vacate and _vacate(base, home + "/self")):
             enable(base, wanted)
     wanted = frozenset(words(home + "/cgroup.controllers")) & frozenset(_WANTED)
     enable(home, wanted)
     return wanted & frozenset(words(home + "/cgroup.subtree_control"))
 
 
-def enable(group: str, wanted: frozenset[str]) -> bool:
-    """Hand controllers to the children of a group. True: processes in it prevent that."""
-    busy = False
-    # One by one: a single one that cannot be had must not cost the others.
+def enable(group: str, wanted: frozenset[str]) -> None:
+    """Hand those controllers that can be had to the children of a group."""
     for name in sorted(wanted - frozenset(words(group + "/cgroup.subtree_control"))):
         try:
             write(group + "/cgroup.subtree_control", f"+{name}")
         except OSError as error:
-            busy = busy or error.errno == errno.EBUSY
-    return busy
+            if error.errno == errno.EBUSY:  # somebody came back in
+                return
 
 
 def _vacate(base: str, leaf: str) -> bool:
