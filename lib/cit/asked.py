@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import namedtuple
 
-from cit import formats, lurch, name, program, section, toml
+from cit import formats, name, program, section, toml
 from cit.errors import Bad
 from cit.section import Section
 
@@ -114,8 +114,4 @@ def _tree(sections: list[Section], head: Mapping[str, Any]) -> Node:
         return program.script(text, isolation(head), settings)
     from cit.steps import Steps
 
-    try:
-        return program.load(lurch.read(text), Steps())
-    except Bad as bad:
-        line = bad.text or next(iter(text.split("\n")[bad.line - 1 : bad.line]), "")
-        raise Bad(str(bad), bad.line + body.line, bad.column, line) from None
+    return program.parse(text, Steps(), first=body.line + 1)

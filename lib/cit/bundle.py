@@ -83,7 +83,9 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -
     path = os.path.join(directory, inside)
     parent = os.path.dirname(path)
     # A link among the files must not carry a later one out.
-    if os.path.realpath(parent) != os.path.join(os.path.realpath(directory), os.path.dirname(inside)).rstrip("/"):
+    if os.path.realpath(parent) != os.path.join(
+        os.path.realpath(directory), os.path.dirname(inside)
+    ).rstrip("/"):
         raise Bad(f"its file '{member.name}' goes through a link")
     os.makedirs(parent, exist_ok=True)
     if member.isdir():

@@ -1,34 +1,17 @@
-"""Files: publish, append, move, hold. Nothing else in cit opens a file for writing.
+"""Files: publish, append, move. With journal.py, all that writes to a queue.
 
 The one way a file appears is publish(): a nameless file is written, made durable,
 linked to its name and made durable again under that name; so a name always stands
 for a whole file, and there is no moment with two names. A failed write or fsync is
 never tried again on the same file: the kernel may have dropped the pages and call
 them clean. What was made is abandoned, and nobody is told that it is there.
-
-Locks are open-file-description locks: they belong to the descriptor and not to the
-process, so closing some other descriptor of the file does not drop them (as it does
-with F_SETLK), and a process that dies lets go. Descriptors are closed on exec.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
-
-from cit.trace import TEAR
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
-PIECE = 2 << 20  # bytes read at once: all of a job that has not run, since the asked part has a cap
-SLOTS = 1 << 61  # the bytes of `locks` above all admission numbers
-MANAGER = 1 << 62
-_LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
 
 
 class Directory:
@@ -162,100 +145,6 @@ def read(fd: int, size: int, offset: int = 0) -> bytes:
         offset += len(part)
         size -= len(part)
     return b"".join(parts)
-
-
-class Journal:
-    """A job's file, open for appending by whoever holds the job.
-
-    add() only collects; flush() hands whole records to the kernel; sync() makes them
-    durable. After an OSError from flush() for want of space, flush() goes on where it
-    stopped; after any other the journal is to be dropped.
-    """
-
-    def __init__(self, directory: Directory, name: str) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self.fd = os.open(name, flags, dir_fd=directory.fd)
-        self._parts: list[bytes] = []
-        import hashlib
-
-        self._hash = hashlib.sha256()
-        self.head = b""  # the file as it was found, up to a piece
-        self.size, last = 0, b"\n"
-        while part := os.read(self.fd, PIECE):
-            self.head = self.head or part
-            self._hash.update(part)
-            self.size += len(part)
-            last = part[-1:]
-            if len(part) < PIECE:
-                break
-        if last != b"\n":
-            self.add(TEAR)
-
-    def add(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._hash.update(data)
-        self.size += len(data)
-
-    def flush(self) -> None:
-        if not self._parts:
-            return
-        rest = memoryview(b"".join(self._parts))
-        try:
-            while rest:
-                rest = rest[os.write(self.fd, rest) :]
-        finally:
-            self._parts = [bytes(rest)] if rest else []
-
-    def sync(self) -> None:
-        self.flush()
-        os.fdatasync(self.fd)
-
-    def digest(self) -> str:
-        """The sha256 of all bytes of the file and of what was added."""
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        os.close(self.fd)
-
-
-class Locks:
-    """The private file `locks` of a queue; a job is held by the byte of its number."""
-
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-    def hold(self, byte: int) -> bool:
-        """Take the lock of a byte, without waiting; False if another process has it."""
-        lock = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
-        try:
-            fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, lock)
-        except (BlockingIOError, PermissionError):
-            return False
-        return True
-
-    def release(self, byte: int) -> None:
-        lock = struct.pack(_LOCK, fcntl.F_UNLCK, os.SEEK_SET, byte, 1, 0)
-        fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, lock)
-
-    def held(self, byte: int) -> bool:
-        """Whether another process holds that byte."""
-        lock = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
-        answer = fcntl.fcntl(self.fd, fcntl.F_OFD_GETLK, lock)
-        return bool(struct.unpack(_LOCK, answer)[0] != fcntl.F_UNLCK)
-
-    def close(self) -> None:
-        os.close(self.fd)
-
-    def __enter__(self) -> Locks:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _rename(directory: int, old: str, new: str) -> None:

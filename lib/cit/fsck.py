@@ -90,7 +90,7 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
     fd = queue.open(found)
     try:
         held = found.number and queue.mine and queue.locks.held(found.number)
-        for record in lines(fd, *(kind for kind in KINDS if kind != "log")):
+        for record in lines(fd, *KINDS):
             state.add(record)
             if record.kind == "begin":
                 attempt = record.run, job.column(record, 1)
@@ -129,7 +129,7 @@ def _seal(fd: int, where: str, state: job.Job) -> Iterator[str]:
     record = trace.parse(line)
     if record is None or record.kind != "seal":
         yield f"{where}: its last record is not a seal"
-    elif job.column(record, 1) != digest.hexdigest():
+    elif job.column(record, 1) != "sha256:" + digest.hexdigest():
         yield f"{where}: its seal does not fit its bytes"
 
 

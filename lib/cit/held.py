@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import files, job, section, trace
+from cit import job, journal, people, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Held:
     """A held job: append records to it, move it, end it."""
 
-    def __init__(self, queue: Queue, name: Name, number: int, journal: files.Journal) -> None:
+    def __init__(self, queue: Queue, name: Name, number: int, journal: journal.Journal) -> None:
         self.queue, self.name, self.number, self.journal = queue, name, number, journal
 
     def record(self, kind: str, run: str = "-", *fields: str) -> Record:
@@ -48,7 +48,7 @@ class Held:
 
     def seal(self) -> None:
         """Bind all bytes above by their hash, durable on return."""
-        self.record("seal", "-", "cit", self.journal.digest())
+        self.record("seal", "-", people.who(), "sha256:" + self.journal.digest())
         self.sync()
 
     def move_done(self) -> None:
@@ -61,7 +61,7 @@ class Held:
 
     def read(self) -> job.Job:
         """The job as it was found, without its log; what was added since is not in it."""
-        if len(self.journal.head) < files.PIECE:
+        if len(self.journal.head) < journal.PIECE:
             return job.fold(trace.records(section.split(self.journal.head)[1]))
         return self.queue.job(self.name)
 
@@ -90,7 +90,7 @@ def take(queue: Queue, found: Name) -> Held | None:
     if not queue.locks.hold(number):
         return None
     try:
-        return Held(queue, found, number, files.Journal(*queue.where(found)))
+        return Held(queue, found, number, journal.Journal(*queue.where(found)))
     except FileNotFoundError:
         queue.locks.release(number)
         return None

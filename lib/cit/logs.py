@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PIECE = 1 << 20  # bytes read at once
 RESCAN = 1.0  # seconds: how long a change can stay unseen where none is told
 READABLE = queue.STATES
-ALL = [kind for kind in queue.KINDS if kind != "log"]
+ALL = queue.KINDS
 TURNS = ("claim", "begin", "end", "result")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cit import admission, answers, files, held, people
+from cit import admission, answers, files, held, locks, people
 from cit.errors import DENIED, Failure
 
 TYPE_CHECKING = False
@@ -29,13 +29,13 @@ def tick(queue: Queue) -> int:
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
     files.touch(os.path.join(queue.path, "log", "tick"))
     admitted = 0
-    while queue.locks.hold(files.MANAGER):
+    while queue.locks.hold(locks.MANAGER):
         try:
             recover(queue)
             answer(queue)
             admitted += admission.admit(queue)
         finally:
-            queue.locks.release(files.MANAGER)
+            queue.locks.release(locks.MANAGER)
         if not admission.waiting(queue):
             break
     return admitted
@@ -125,7 +125,7 @@ def _sweep(directory: files.Directory) -> None:
 
 def served(queue: Queue) -> bool:
     """Whether any runner holds a slot of this queue now."""
-    return any(queue.locks.held(files.SLOTS + slot) for slot in range(queue.slots))
+    return any(queue.locks.held(locks.SLOTS + slot) for slot in range(queue.slots))
 
 
 def busy(queue: Queue) -> bool:
@@ -133,4 +133,3 @@ def busy(queue: Queue) -> bool:
     if any(file.endswith(".job") for file in os.listdir(queue.directory("wait").path)):
         return not queue.paused
     return any(not queue.locks.held(found.number) for found in queue.names("run"))
-

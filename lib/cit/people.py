@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 
+@cache
 def user(uid: int) -> str:
     """The name of a uid; the number where it has none."""
     import pwd

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from cit.amount import human_size, size
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
         tools: Collection[str]  # of those that were asked for, the ones on PATH
 else:
     Machine = namedtuple("Machine", "memory procs tools")
-
-from cit.amount import human_size, size
 
 
 def missing(needs: Mapping[str, object], machine: Machine) -> str:

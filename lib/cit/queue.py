@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cit import config, files, job, name, people, section, trace
+from cit import config, files, job, locks, name, people, section, tables, trace
 from cit.errors import CONFIG, DENIED, MISSING, Bad, Failure
 from cit.name import Name
 
@@ -44,7 +44,7 @@ class Queue:
             raise Failure(DENIED, f"cannot open queue '{path}': {error.strerror}") from None
         self._directories: dict[str, files.Directory] = {}
         self._settings: dict[str, object] = {}
-        self._locks: files.Locks | None = None
+        self._locks: locks.Locks | None = None
 
     @property
     def mine(self) -> bool:
@@ -62,9 +62,9 @@ class Queue:
         return config.value("work") or (beside if self.owner else "/var/lib/cit/work")
 
     @property
-    def locks(self) -> files.Locks:
+    def locks(self) -> locks.Locks:
         if self._locks is None:
-            self._locks = files.Locks(os.path.join(self.path, "locks"))
+            self._locks = locks.Locks(os.path.join(self.path, "locks"))
         return self._locks
 
     def setting(self, key: str) -> object:
@@ -225,7 +225,7 @@ class Queue:
         """The records of a job but its log."""
         fd = self.open(found)
         try:
-            return list(lines(fd, *(kind for kind in KINDS if kind != "log")))
+            return list(lines(fd, *KINDS))
         finally:
             os.close(fd)
 
@@ -273,10 +273,8 @@ class Queue:
         return self.directory(f"done/{day}")
 
 
-KINDS = (
-    "push admit assign deliver claim begin up down log usage ask answer wait spawn stage park end "
-    "data artefact note hold release stop result collect seal"
-).split()
+# Every kind of record but the log, which is most of a long trace.
+KINDS = tuple(kind for kind in tables.RECORDS if kind != "log")
 
 
 def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:

@@ -103,7 +103,9 @@ def compose(
         request = asked.compose(data, id, queue, _stem(os.path.basename(called)), changes)
     except Bad as bad:
         # It is shown here, since only here the name of the file is known.
-        raise Failure(bad.code, bad.show("standard input" if file == "-" else file or "command")) from None
+        raise Failure(
+            bad.code, bad.show("standard input" if file == "-" else file or "command")
+        ) from None
     for kind, spec in sorted(asked.isolations(request)):
         way = isolation.find(kind)
         wrong = f"no isolation '{kind}'" if way is None else way.check(spec)

@@ -13,21 +13,34 @@ import signal
 import sys
 import time
 
-from cit import amount, asked, config, files, held, hierarchy, kernel, name, people, plan, section
-from cit import trace, work
+from cit import (
+    amount,
+    asked,
+    config,
+    held,
+    hierarchy,
+    kernel,
+    locks,
+    name,
+    people,
+    plan,
+    section,
+    trace,
+    work,
+)
+from cit.command import Means
 from cit.errors import BUG, CONFIG, DENIED, DONE, LATER, Bad, Failure
 from cit.queue import MODES, Queue
-from cit.work import Means
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cit.asked import Asked
+    from cit.command import Echo
     from cit.held import Held
     from cit.name import Name
     from cit.wants import Outcome
-    from cit.work import Echo
 
 # Whom jobs of root become where nothing is configured: a uid that systemd keeps for users
 # that exist only while a service runs, so no person and no package has it.
@@ -43,7 +56,9 @@ def means(queue: Queue, echo: Echo | None = None) -> Means:
     if os.geteuid() == 0:
         uid = config.value("job_uid") or str(NOBODY)
         if not uid.isdecimal() or int(uid) == 0:
-            raise Failure(CONFIG, f"job_uid: expected the number of an unprivileged user, found '{uid}'")
+            raise Failure(
+                CONFIG, f"job_uid: expected the number of an unprivileged user, found '{uid}'"
+            )
         user = (int(uid), int(uid))
     try:
         grace = amount.duration(config.value("grace") or GRACE)
@@ -119,13 +134,13 @@ def _guarded(path: str, slot: int) -> int:
 def _worker(path: str, slot: int) -> int:
     queue = Queue(path)
     given: Means | None = None
-    while queue.locks.hold(files.SLOTS + slot):
+    while queue.locks.hold(locks.SLOTS + slot):
         choice = _Choice(queue)
         while hold := choice.next():
             given = given or means(queue)
             with hold:
                 work.work(hold, given)
-        queue.locks.release(files.SLOTS + slot)
+        queue.locks.release(locks.SLOTS + slot)
         # Who admitted a job meanwhile saw this slot taken, and relies on another look.
         if not choice.more():
             break
@@ -206,12 +221,12 @@ def _begin(queue: Queue, request: Asked) -> Held:
     id, called = request.job["id"], request.job["name"]
     if queue.now(id) or id in queue.tombstones():
         raise Bad(f"id {id} has been pushed before")
-    while not queue.locks.hold(files.MANAGER):
+    while not queue.locks.hold(locks.MANAGER):
         time.sleep(0.01)  # a tick is at work: it reserves numbers too
     try:
         number = admission.reserve(queue, 1)
     finally:
-        queue.locks.release(files.MANAGER)
+        queue.locks.release(locks.MANAGER)
     queue.locks.hold(number)
     now = trace.stamp(time.time())
     records = [

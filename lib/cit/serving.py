@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from cit import files, manager, start
+from cit import locks, manager, start
 from cit.queue import Queue
 from cit.watch import Watch
 
@@ -31,4 +31,4 @@ def serve(queue: Queue, slots: int | None) -> None:
 
 
 def _free(queue: Queue, slots: int) -> bool:
-    return not all(queue.locks.held(files.SLOTS + slot) for slot in range(slots))
+    return not all(queue.locks.held(locks.SLOTS + slot) for slot in range(slots))

@@ -11,41 +11,37 @@ import os
 import time
 
 from cit import (
-    VERSION, amount, answers, asked, cgroup, isolation, job, people, proc, replay, section, steps,
-    survivors, trace, usage, walk, workspace,
-)  # fmt: skip
+    VERSION,
+    amount,
+    answers,
+    asked,
+    cgroup,
+    command,
+    isolation,
+    job,
+    people,
+    replay,
+    section,
+    steps,
+    survivors,
+    usage,
+    walk,
+    workspace,
+)
+from cit.command import Around, patiently
 from cit.errors import Bad
-from cit.isolation import Place, SetupFailed
-from cit.supervise import FULL, TICK, Bounds, Supervision
+from cit.isolation import SetupFailed
+from cit.supervise import TICK
 from cit.wants import Begin, Down, End, Exec, Outcome, Up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NamedTuple
+    from typing import Any
 
+    from cit.command import Means
     from cit.held import Held
-    from cit.hierarchy import Tree
     from cit.usage import Usage
     from cit.wants import Want
-
-    Echo = Callable[[str, bytes], None]
-
-    class Means(NamedTuple):
-        """What a runner has to work with."""
-
-        tree: Tree | None  # control groups
-        user: tuple[int, int] | None  # whom jobs become
-        base: str  # directory of the workspaces
-        grace: float
-        echo: Echo | None = None
-        interrupted: Callable[[], str] = lambda: ""  # by whom, where a person sits before it
-else:
-    from collections import namedtuple
-
-    Means = namedtuple(
-        "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
-    )
 
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 
@@ -57,9 +53,11 @@ def work(hold: Held, means: Means) -> Outcome:
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)
         survivors.end(hold.name.id)
-    hold.record("claim", "-", os.uname().nodename, str(os.getpid()), _boot(),
-                str(before.attempt + 1), VERSION)  # fmt: skip
-    space = workspace.Workspace(means.base, hold.name.name, hold.name.id, means.user)
+    attempt = before.attempt + 1
+    hold.record("claim", "-", os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION)
+    space = patiently(
+        lambda: workspace.Workspace(means.base, hold.name.name, hold.name.id, means.user)
+    )
     try:
         outcome = _Worker(hold, request, before, means, space).run()
     except Bad as bad:
@@ -67,7 +65,7 @@ def work(hold: Held, means: Means) -> Outcome:
         outcome = Outcome("setup", 125, reason=str(bad))
     finally:
         space.close()
-    hold.finish(outcome.status, outcome.code)
+    patiently(lambda: hold.finish(outcome.status, outcome.code))
     return outcome
 
 
@@ -76,32 +74,27 @@ class _Worker:
         self, hold: Held, request: asked.Asked, before: job.Job, means: Means,
         space: workspace.Workspace,
     ) -> None:  # fmt: skip
-        self.hold, self.request, self.means, self.space = hold, request, means, space
-        self.before = before
-        self.limits: dict[str, Any] = request.job.get("limits", {})
-        time_limit = self.limits.get("time")
-        self.deadline = (
-            time.monotonic() + amount.duration(time_limit) if time_limit is not None else None
-        )
+        self.hold, self.means, self.before = hold, means, before
+        limit = request.job.get("limits", {}).get("time")
+        deadline = None if limit is None else time.monotonic() + amount.duration(limit)
+        self.around = Around(hold, request, before.attempt + 1, means, space, deadline, self._stop)
         self.usages: list[Usage] = []
         self.seen = 0  # mtime of answers/ when it was last read
+        acts = [act for act in before.acts if act.kind != "stop"]
         stops = [act for act in before.acts if act.kind == "stop"]
         self.stopped = f"stopped by {job.column(stops[-1], 0)}" if stops else ""
-        self.withheld = _withheld(before)
+        self.withheld = bool(acts) and acts[-1].kind == "hold"
 
     def run(self) -> Outcome:
         """Walk the program to its end."""
-        if self.before.claimed:
-            old = replay.Replay(_records(self.hold))
-        else:
-            old = replay.Replay([])
-            body = section.find(self.request.sections, "files")
-            if body:
-                self.space.unpack(body.body)
-        again = AGAIN if self.request.job.get("retry", {}).get("on_lost") == "again" else 0
-        walking = walk.walk(
-            self.request.tree, steps.Steps(), self.request.job.get("vars", {}), again
-        )
+        request = self.around.request
+        records = self.hold.queue.records(self.hold.name) if self.before.claimed else []
+        old = replay.Replay((r.kind, r.run, r.fields) for r in records)
+        brought = section.find(request.sections, "files")
+        if brought and not self.before.runs:
+            self.around.space.unpack(brought.body)
+        again = AGAIN if request.job.get("retry", {}).get("on_lost") == "again" else 0
+        walking = walk.walk(request.tree, steps.Steps(), request.job.get("vars", {}), again)
         answer: Any = None
         started = time.monotonic()
         try:
@@ -109,6 +102,10 @@ class _Worker:
                 want = walking.send(answer)
                 assert want is not None, "every want is answered at once"
                 found = old.find(want)
+                if not found:
+                    # Where the trace ends the program must have asked for all of it: what
+                    # disagrees is refused before anything more is executed.
+                    old.settle()
                 answer = found[0] if found else self._answer(want)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -129,9 +126,10 @@ class _Worker:
         if isinstance(want, Down):
             kind = isolation.find(want.isolation.kind)
             if kind:
-                kind.down(want.isolation.handle, self._place(want.isolation.run))
+                kind.down(want.isolation.handle, command.place(self.around, want.isolation.run))
             self.hold.record("down", want.run)
-        elif isinstance(want, End):
+        else:
+            assert isinstance(want, End), f"a want that no runner knows: {want}"
             if want.outcome.reason and want.outcome.status in ("setup", "nostart"):
                 self.hold.record("log", want.run, "cit", want.outcome.reason)
             self.hold.record("end", want.run, *replay.fields(want.outcome))
@@ -153,116 +151,20 @@ class _Worker:
         try:
             if kind is None:
                 raise SetupFailed(f"no isolation '{want.isolation_kind}'")
-            handle = kind.up(want.spec, self._place(want.run))
+            handle = kind.up(want.spec, command.place(self.around, want.run))
         except (SetupFailed, OSError) as error:
             return Outcome("setup", 125, reason=str(error))
         self.hold.record("up", want.run, handle)
         return handle
 
-    # --- a command ---------------------------------------------------------------------------
-
     def _exec(self, want: Exec) -> Outcome:
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        if self.around.deadline is not None and time.monotonic() >= self.around.deadline:
             return Outcome("timeout", 124, reason="the job is over its time")
-        self._sync()
-        kind = isolation.find(want.isolation.kind)
-        place = self._place(want.isolation.run)
-        script, store = f"{want.run}.script", f"{want.run}.data"
-        data = -1
-        try:
-            if kind is None:
-                raise SetupFailed(f"no isolation '{want.isolation.kind}'")
-            handle = kind.ensure(want.isolation.handle, place)
-            if want.script is not None:
-                text = want.script.encode("utf-8", "surrogateescape")
-                os.close(self.space.make(script, text, 0o700))
-            data = self.space.make(store, b"", 0o600)
-            with kind.enter(handle, place) as entry:
-                argv = [*entry.prefix, *want.argv]
-                private = os.path.join(entry.cwd, workspace.PRIVATE)
-                if want.script is not None:
-                    argv.append(os.path.join(private, script))
-                env = self._environment(want, entry, os.path.join(private, store))
-                cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
-                outcome = self._start(want, argv, env, cwd, entry.namespaces)
-        except (SetupFailed, OSError) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
-                raise
-            return Outcome("setup", 125, reason=str(error))
-        finally:
-            if data >= 0:
-                for name, value in workspace.data(data):
-                    self.hold.record("data", want.run, name, value)
-                os.close(data)
-            self.space.remove(script, store)
-        return outcome
-
-    def _start(
-        self, want: Exec, argv: list[str], env: dict[str, str], cwd: str,
-        namespaces: tuple[int, ...],
-    ) -> Outcome:  # fmt: skip
-        bounds = self._bounds(want)
-        group = None
-        if self.means.tree is not None:
-            limits = cgroup.Limits(bounds.memory, bounds.procs)
-            group = cgroup.make(self.means.tree, self.hold.name.id, want.run, limits)
-        out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        try:
-            try:
-                child = proc.start(
-                    argv, env, cwd, stdout=out[1], stderr=err[1],
-                    join=group.entries if group else (), user=self.means.user,
-                    namespaces=namespaces, limits=_rlimits(bounds, grouped=group is not None),
-                )  # fmt: skip
-            finally:
-                os.close(out[1])
-                os.close(err[1])
-            with child:
-                if child.failed:
-                    return _failed(child.failed, argv[0])
-                outcome, used = Supervision(
-                    self.hold, want.run, child, group, (out[0], err[0]), bounds,
-                    stop=self._stop, disk=self.space.size, echo=self.means.echo,
-                ).watch()  # fmt: skip
+        patiently(self.hold.sync)
+        outcome, used = command.execute(self.around, want)
+        if used:
             self.usages.append(used)
-            self.hold.record("usage", want.run, *usage.fields(used))
-            return outcome
-        finally:
-            os.close(out[0])
-            os.close(err[0])
-            if group:
-                group.remove()
-
-    def _bounds(self, want: Exec) -> Bounds:
-        limits = self.limits
-        deadlines = [self.deadline] if self.deadline is not None else []
-        if want.timeout is not None:
-            deadlines.append(time.monotonic() + want.timeout)
-        sizes = {k: amount.size(limits[k]) for k in ("memory", "disk", "log") if k in limits}
-        return Bounds(
-            min(deadlines, default=None),
-            amount.duration(limits["idle"]) if "idle" in limits else None,
-            sizes.get("memory"), limits.get("procs"), sizes.get("disk"), sizes.get("log"),
-            amount.duration(limits["grace"]) if "grace" in limits else self.means.grace,
-        )  # fmt: skip
-
-    def _environment(self, want: Exec, entry: isolation.Entry, store: str) -> dict[str, str]:
-        """Built from nothing: what cit says, what the isolation knows, the job, the step."""
-        name = self.hold.name
-        return {
-            "PATH": proc.PATH, "LANG": "C.UTF-8", "TERM": "dumb", "CI": "true",
-            **entry.env,
-            "CIT_ID": name.id, "CIT_NAME": name.name, "CIT_RUN": want.run,
-            "CIT_QUEUE": str(self.request.job["queue"]), "CIT_WORKSPACE": entry.cwd,
-            "CIT_DATA": store, "CIT_ATTEMPT": str(self.before.attempt + 1),
-            **self.request.job.get("env", {}),
-            **dict(pair.split("=", 1) for pair in want.env),
-        }  # fmt: skip
-
-    def _place(self, run: str) -> Place:
-        hide = (self.hold.queue.path, self.means.base)
-        state = os.path.join(self.means.base, ".isolate", self.hold.name.id)
-        return Place(self.hold.name.id, run, self.space.path, state, self.means.user, hide)
+        return outcome
 
     # --- people ------------------------------------------------------------------------------
 
@@ -289,55 +191,16 @@ class _Worker:
                 queue.note("refused", answer.id, refused, people.who(answer.uid))
             elif not answers.repeated(self.before, answer):
                 self.hold.record(answer.kind, answer.run, *answers.fields(answer))
-                self._sync()
+                patiently(self.hold.sync)
                 self._obey(answer)
             directory.remove(answer.file)
 
     def _obey(self, answer: answers.Answer) -> None:
         if answer.kind == "stop":
-            who = people.who(answer.uid)
-            self.stopped = f"stopped by {who}: {answer.text}" if answer.text else f"stopped by {who}"
+            why = f": {answer.text}" if answer.text else ""
+            self.stopped = f"stopped by {people.who(answer.uid)}{why}"
         elif answer.kind in ("hold", "release"):
             self.withheld = answer.kind == "hold"
-
-    def _sync(self) -> None:
-        while True:
-            try:
-                return self.hold.sync()
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                time.sleep(TICK)  # a full disk passes; nothing was executed yet
-
-
-def _records(hold: Held) -> list[tuple[str, str, tuple[str, ...]]]:
-    hold.journal.flush()
-    return [(r.kind, r.run, r.fields) for r in hold.queue.records(hold.name)]
-
-
-def _withheld(before: job.Job) -> bool:
-    acts = [record.kind for record in before.acts if record.kind != "stop"]
-    return bool(acts) and acts[-1] == "hold"
-
-
-def _failed(failed: proc.Failed, command: str) -> Outcome:
-    reason = os.strerror(failed.errno).lower()
-    if failed.stage == "setup":
-        return Outcome("setup", 125, reason=f"cannot {failed.attempt}: {reason}")
-    return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
-
-
-def _rlimits(bounds: Bounds, *, grouped: bool) -> list[tuple[int, int]]:
-    """What the kernel can refuse a process by itself, as a net below the limits of groups."""
-    import resource
-
-    limits = []
-    if bounds.disk is not None:
-        limits.append((resource.RLIMIT_FSIZE, bounds.disk))
-    if bounds.procs is not None and not grouped:
-        # Counted for the whole user, so what he runs already comes on top.
-        limits.append((resource.RLIMIT_NPROC, survivors.threads(os.getuid()) + bounds.procs))
-    return limits
 
 
 def _boot() -> str:

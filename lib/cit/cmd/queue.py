@@ -6,9 +6,13 @@ import argparse
 import os
 import sys
 
-from cit import config, files, home, layout, manager, name, people, start, trace
+from cit import config, home, layout, manager, name, people, start, table, terminal, trace
 from cit.errors import DENIED, DONE, NO, USAGE, Failure
+from cit.job import column
 from cit.queue import Queue
+from cit.trace import escape
+
+COLUMNS = ("queue", "state", "wait", "hold", "run", "done", "reason")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,30 +27,41 @@ def parser() -> argparse.ArgumentParser:
 
     init = verb("init", "make a queue")
     init.add_argument("--name", help="what jobs call it; else the name of its directory")
-    init.add_argument("--slots", type=int, default=0, metavar="N", help="jobs at once; else as processors")
-    init.add_argument("--readers", choices=("owner", "group", "all"), default="owner", help="who may look")
+    init.add_argument(
+        "--slots", type=int, default=0, metavar="N", help="jobs at once; else as processors"
+    )
+    init.add_argument(
+        "--readers", choices=("owner", "group", "all"), default="owner", help="who may look"
+    )
     init.add_argument("--push", action="append", metavar="WHO", help="owner, a user, @GROUP or '*'")
-    init.add_argument("--none", choices=("owner", "all"), default="owner", help="whose jobs may run unisolated")
-    init.add_argument("--start", choices=("push", "cron"), default="cron", help="what starts a runner")
+    init.add_argument(
+        "--none", choices=("owner", "all"), default="owner", help="whose jobs may run unisolated"
+    )
+    init.add_argument(
+        "--start", choices=("push", "cron"), default="cron", help="what starts a runner"
+    )
     verb("tick", "recover, answer and admit, once")
     for act in ("pause", "resume"):
         made = verb(act, f"{act} a queue: a paused one admits jobs and starts none")
         made.add_argument("--reason", default="", help="why")
     fsck = verb("fsck", "check that every job is whole and in one place")
-    fsck.add_argument("--ids", metavar="FILE", help="ids that must be there, a line each; - is standard input")
+    fsck.add_argument(
+        "--ids", metavar="FILE", help="ids that must be there, a line each; - is standard input"
+    )
     prune = verb("prune", "forget finished jobs, and remove their workspaces")
     prune.add_argument("--older", default="30d", metavar="AGE", help="that ended so long ago [30d]")
     prune.add_argument("--keep", type=int, default=0, metavar="N", help="but not the newest N")
     prune.add_argument("--reason", default="", help="why")
     prune.add_argument("--dry-run", action="store_true", help="only print them")
-    verb("ls", "list the queues that this user knows")
+    ls = verb("ls", "list the queues that this user knows, or one")
+    ls.add_argument("--json", action="store_true", help="an object a line")
     return top
 
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.verb == "ls":
-        return _ls([os.path.abspath(args.queue)] if args.queue else home.queues())
+        return _ls([os.path.abspath(args.queue)] if args.queue else home.queues(), args.json)
     path = os.path.abspath(args.queue) if args.queue else config.queue()
     if args.verb == "init":
         return _init(path, args)
@@ -128,16 +143,31 @@ def _prune(queue: Queue, args: argparse.Namespace) -> int:
     return DONE
 
 
-def _ls(paths: list[str]) -> int:
-    for path in paths:
-        try:
-            queue = Queue(path)
-        except Failure as failure:
-            print(path, "away", *["-"] * 4, str(failure), sep="\t")
-            continue
-        paused = queue.paused
-        state = "paused" if paused else "active"
-        counts = [str(len(queue.names(s))) for s in ("wait", "hold", "run", "done")]
-        why = f"by {paused.fields[0]} {paused.fields[1]}".strip() if paused else ""
-        print(path, state, *counts, why or "-", sep="\t")
+def _ls(paths: list[str], as_json: bool) -> int:
+    rows = [[escape(path), *_row(path)] for path in paths]
+    if as_json:
+        import json
+
+        for row in rows:
+            print(json.dumps(dict(zip(COLUMNS, row, strict=True))))
+    elif terminal.there():
+        for line in table.lines([[word.upper() for word in COLUMNS], *rows], right=(2, 3, 4, 5)):
+            print(line)
+    else:
+        for row in rows:
+            sys.stdout.write(table.tabbed(row))
     return DONE
+
+
+def _row(path: str) -> list[str]:
+    """State, counts, and why it is in that state."""
+    try:
+        queue = Queue(path)
+    except Failure as failure:
+        return ["away", "", "", "", "", str(failure)]
+    paused = queue.paused
+    counts = [str(len(queue.names(state))) for state in ("wait", "hold", "run", "done")]
+    if not paused:
+        return ["active", *counts, ""]
+    why = column(paused, 1)
+    return ["paused", *counts, f"by {column(paused, 0)}" + (f": {why}" if why else "")]

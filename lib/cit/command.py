@@ -1,0 +1,194 @@
+"""One command of a job: where it runs, with what around it, and what becomes of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import namedtuple
+
+from cit import amount, cgroup, isolation, proc, survivors, usage, workspace
+from cit.isolation import Place, SetupFailed
+from cit.supervise import TICK, Bounds, Supervision
+from cit.wants import Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NamedTuple, TypeVar
+
+    from cit.asked import Asked
+    from cit.held import Held
+    from cit.hierarchy import Tree
+    from cit.isolation import Entry
+    from cit.usage import Usage
+    from cit.wants import Exec
+    from cit.workspace import Workspace
+
+    T = TypeVar("T")
+    Echo = Callable[[str, bytes], None]
+
+    class Means(NamedTuple):
+        """What a runner has to work with."""
+
+        tree: Tree | None  # control groups
+        user: tuple[int, int] | None  # whom jobs become
+        base: str  # directory of the workspaces
+        grace: float
+        echo: Echo | None = None
+        interrupted: Callable[[], str] = lambda: ""  # by whom, where a person sits before it
+
+    class Around(NamedTuple):
+        """What all commands of a job have in common."""
+
+        hold: Held
+        request: Asked
+        attempt: int
+        means: Means
+        space: Workspace
+        deadline: float | None  # of time.monotonic(), for the whole job
+        stop: Callable[[], str]  # "cancelled" once somebody stopped the job
+else:
+    Means = namedtuple(
+        "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
+    )
+    Around = namedtuple("Around", "hold request attempt means space deadline stop")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
+    """Run the command of a want to its end, its records written down but for its end."""
+    kind = isolation.find(want.isolation.kind)
+    here = place(around, want.isolation.run)
+    script, store = f"{want.run}.script", f"{want.run}.data"
+    data = -1
+    try:
+        if kind is None:
+            raise SetupFailed(f"no isolation '{want.isolation.kind}'")
+        handle = kind.ensure(want.isolation.handle, here)
+        if want.script is not None:
+            text = want.script.encode("utf-8", "surrogateescape")
+            os.close(patiently(lambda: around.space.make(script, text, 0o700)))
+        data = patiently(lambda: around.space.make(store, b"", 0o600))
+        with kind.enter(handle, here) as entry:
+            private = os.path.join(entry.cwd, workspace.PRIVATE)
+            argv = [*entry.prefix, *want.argv]
+            if want.script is not None:
+                argv.append(os.path.join(private, script))
+            env = _environment(around, want, entry, os.path.join(private, store))
+            return _start(around, want, entry, argv, env)
+    except (SetupFailed, OSError) as error:
+        return Outcome("setup", 125, reason=str(error)), None
+    finally:
+        if data >= 0:
+            for name, value in workspace.data(data):
+                around.hold.record("data", want.run, name, value)
+            os.close(data)
+        around.space.remove(script, store)
+
+
+def place(around: Around, run: str) -> Place:
+    """Where the isolation that a run built is, and for whom."""
+    name, means = around.hold.name, around.means
+    state = os.path.join(means.base, ".isolate", name.id)
+    hide = (around.hold.queue.path, means.base)
+    return Place(name.id, run, around.space.path, state, means.user, hide)
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """The result of an act that may find the disk full; then it is tried again until it is not."""
+    while True:
+        try:
+            return act()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+        time.sleep(TICK)
+
+
+def _start(
+    around: Around, want: Exec, entry: Entry, argv: list[str], env: dict[str, str]
+) -> tuple[Outcome, Usage | None]:
+    bounds = _bounds(around, want)
+    cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
+    group = None
+    if around.means.tree is not None:
+        limits = cgroup.Limits(bounds.memory, bounds.procs)
+        group = cgroup.make(around.means.tree, around.hold.name.id, want.run, limits)
+    out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+    try:
+        try:
+            child = proc.start(
+                argv, env, cwd, stdout=out[1], stderr=err[1],
+                join=group.entries if group else (), user=around.means.user,
+                namespaces=entry.namespaces, limits=_rlimits(bounds, grouped=group is not None),
+            )  # fmt: skip
+        finally:
+            os.close(out[1])
+            os.close(err[1])
+        with child:
+            if child.failed:
+                return _failed(child.failed, argv[0]), None
+            outcome, used = Supervision(
+                around.hold, want.run, child, group, (out[0], err[0]), bounds,
+                stop=around.stop, disk=around.space.size, echo=around.means.echo,
+            ).watch()  # fmt: skip
+        around.hold.record("usage", want.run, *usage.fields(used))
+        return outcome, used
+    finally:
+        os.close(out[0])
+        os.close(err[0])
+        if group:
+            group.remove()
+
+
+def _bounds(around: Around, want: Exec) -> Bounds:
+    limits = around.request.job.get("limits", {})
+    deadlines = [around.deadline] if around.deadline is not None else []
+    if want.timeout is not None:
+        deadlines.append(time.monotonic() + want.timeout)
+    sizes = {k: amount.size(limits[k]) for k in ("memory", "disk", "log") if k in limits}
+    return Bounds(
+        min(deadlines, default=None),
+        amount.duration(limits["idle"]) if "idle" in limits else None,
+        sizes.get("memory"), limits.get("procs"), sizes.get("disk"), sizes.get("log"),
+        amount.duration(limits["grace"]) if "grace" in limits else around.means.grace,
+    )  # fmt: skip
+
+
+def _environment(around: Around, want: Exec, entry: Entry, store: str) -> dict[str, str]:
+    """Built from nothing: what cit says, what the isolation knows, the job, the step."""
+    name, job = around.hold.name, around.request.job
+    return {
+        "PATH": proc.PATH, "LANG": "C.UTF-8", "TERM": "dumb", "CI": "true",
+        **entry.env,
+        **job.get("env", {}),
+        **dict(pair.split("=", 1) for pair in want.env),
+        # Last, since others rely on them: what is left of a job is found by its id.
+        "CIT_ID": name.id, "CIT_NAME": name.name, "CIT_RUN": want.run,
+        "CIT_QUEUE": str(job["queue"]), "CIT_WORKSPACE": entry.cwd,
+        "CIT_DATA": store, "CIT_ATTEMPT": str(around.attempt),
+    }  # fmt: skip
+
+
+def _failed(failed: proc.Failed, command: str) -> Outcome:
+    reason = os.strerror(failed.errno).lower()
+    if failed.stage == "setup":
+        return Outcome("setup", 125, reason=f"cannot {failed.attempt}: {reason}")
+    return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
+
+
+def _rlimits(bounds: Bounds, *, grouped: bool) -> list[tuple[int, int]]:
+    """What the kernel can refuse a process by itself, as a net below the limits of groups."""
+    if bounds.disk is None and (bounds.procs is None or grouped):
+        return []
+    import resource
+
+    limits = []
+    if bounds.disk is not None:
+        limits.append((resource.RLIMIT_FSIZE, bounds.disk))
+    if bounds.procs is not None and not grouped:
+        # Counted for the whole user, so what he runs already comes on top.
+        limits.append((resource.RLIMIT_NPROC, survivors.threads(os.getuid()) + bounds.procs))
+    return limits

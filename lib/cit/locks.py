@@ -1,0 +1,61 @@
+"""The private file `locks` of a queue: who holds what, as long as he lives.
+
+Locks are open-file-description locks: they belong to the descriptor and not to the
+process, so closing some other descriptor of the file does not drop them (as it does
+with F_SETLK), and a process that dies lets go. Descriptors are closed on exec, so that
+the commands of a job never hold it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SLOTS = 1 << 61  # the bytes above all admission numbers: one for each slot
+MANAGER = 1 << 62  # the one that ticks
+_LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
+
+
+class Locks:
+    """The private file `locks` of a queue; a job is held by the byte of its number."""
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def hold(self, byte: int) -> bool:
+        """Take the lock of a byte, without waiting; False if another process has it."""
+        lock = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        try:
+            fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, lock)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def release(self, byte: int) -> None:
+        lock = struct.pack(_LOCK, fcntl.F_UNLCK, os.SEEK_SET, byte, 1, 0)
+        fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, lock)
+
+    def held(self, byte: int) -> bool:
+        """Whether another process holds that byte."""
+        lock = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        answer = fcntl.fcntl(self.fd, fcntl.F_OFD_GETLK, lock)
+        return bool(struct.unpack(_LOCK, answer)[0] != fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    def __enter__(self) -> Locks:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
