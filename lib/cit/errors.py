@@ -38,6 +38,7 @@ class Bad(Failure):
     def __init__(self, message: str, line: int = 0, column: int = 0, text: str = "") -> None:
         super().__init__(BAD, message)
         self.line, self.column, self.text = line, column, text
+        self.path = ""  # of the file, set by who knows it
 
     def show(self, path: str) -> str:
         """`path:line:column: message`, then the text and a caret below its column."""

@@ -117,8 +117,8 @@ def _end(name: str, error: BaseException) -> int:
 
 
 def _show(failure: errors.Failure) -> str:
-    if isinstance(failure, errors.Bad) and failure.line:
-        return failure.show(getattr(failure, "path", "")).lstrip(":")
+    if isinstance(failure, errors.Bad) and (failure.line or failure.path):
+        return failure.show(failure.path.replace("\n", "\\n")).lstrip(":")
     # One line, whatever the name of a file holds.
     return str(failure).replace("\n", "\\n")
 

@@ -77,8 +77,9 @@ class Queue:
                 with open(path, "rb") as file:
                     text = file.read(1 << 16)
                 self._settings = SETTINGS | formats.settings(text, "queue")
-            except Bad as error:
-                raise Failure(CONFIG, error.show(path)) from None
+            except Bad as bad:
+                bad.code, bad.path = CONFIG, path
+                raise
         return self._settings[key]
 
     @property

@@ -7,7 +7,7 @@ import sys
 import time
 
 from cit import asked, isolation, name, program
-from cit.errors import MISSING, USAGE, Bad, Failure
+from cit.errors import BAD, MISSING, USAGE, Bad, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,15 +102,13 @@ def compose(
     try:
         request = asked.compose(data, id, queue, _stem(os.path.basename(called)), changes)
     except Bad as bad:
-        # It is shown here, since only here the name of the file is known.
-        raise Failure(
-            bad.code, bad.show("standard input" if file == "-" else file or "command")
-        ) from None
+        bad.path = "standard input" if file == "-" else file or "command"
+        raise
     for kind, spec in sorted(asked.isolations(request)):
         way = isolation.find(kind)
         wrong = f"no isolation '{kind}'" if way is None else way.check(spec)
         if wrong:
-            raise Failure(Bad("").code, f"{file or 'command'}: {wrong}")
+            raise Failure(BAD, f"{file or 'command'}: {wrong}")
     return request
 
 
