@@ -50,10 +50,10 @@ def find(word: str, option: str | None = None) -> Seen:
             raise
         missing = failure
     for kept, to in reversed(home.kept()):
-        if _means(word, kept.id, kept.name):
+        if means(word, kept.id, kept.name):
             return Seen(None, to, kept)
     for receipt in reversed(home.receipts()):
-        if _means(word, receipt.id, receipt.name) and path == (option and receipt.queue or path):
+        if means(word, receipt.id, receipt.name) and path == (option and receipt.queue or path):
             return pushed(receipt.queue, {receipt.id: receipt.name})[0]
     raise missing
 
@@ -135,7 +135,8 @@ def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
     return found
 
 
-def _means(word: str, id: str, called: str) -> bool:
+def means(word: str, id: str, called: str) -> bool:
+    """Whether a word stands for a job: its id, the beginning or end of it, or its name."""
     text = word.lower()
     return bool(word) and (id.startswith(text) or id.endswith(text) or called == word)
 

@@ -8,6 +8,8 @@ terminal; that is asked in terminal.py.
 
 from __future__ import annotations
 
+from cit import trace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,19 +84,23 @@ def lines(
     columns: int = 0,
     right: Sequence[int] = (),
     paint: Paint | None = None,
+    header: Sequence[str] = (),
 ) -> list[str]:
-    """Rows of cells as aligned lines. Columns without any text are left out.
+    """Rows of cells as aligned lines, below a header; nothing where there are no rows.
 
-    With `columns` the last cell of a line is cut so that the line fits a terminal of that
-    width, as long as eight columns are left for it; no other cell is ever cut. The columns
-    named in `right` are set to the right. `paint` colours a cell after it was padded.
+    A column without any text is left out, its header as well. With `columns` the last cell
+    of a line is cut so that the line fits a terminal of that width, as long as eight columns
+    are left for it; no other cell is ever cut. The columns named in `right` are set to the
+    right. `paint` colours a cell after it was padded; for it the header is row 0.
     """
     if not rows:
         return []
     count = max(map(len, rows))
     table = [[cell(text) for text in row] + [""] * (count - len(row)) for row in rows]
+    shown = [at for at in range(count) if any(row[at] for row in table)]
+    if header:
+        table.insert(0, list(header))
     widths = [max(width(row[at]) for row in table) for at in range(count)]
-    shown = [at for at in range(count) if widths[at]]
     room = columns - sum(widths[at] + len(GAP) for at in shown[:-1]) if columns else 0
     aligned = []
     for number, row in enumerate(table):
@@ -116,6 +122,4 @@ def tabbed(fields: Sequence[str], end: str = "\n") -> str:
 
     Control characters are escaped as in a job file, so that a record stays one line.
     """
-    from cit import trace
-
     return "\t".join(trace.escape(field) or "-" for field in fields) + end

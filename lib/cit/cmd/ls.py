@@ -1,0 +1,112 @@
+"""cit-ls - list jobs"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from cit import config, listing, row, terminal
+from cit.errors import DONE, MISSING, USAGE, Failure
+from cit.listing import Listing, Wanted
+from cit.options import Parser
+from cit.queue import Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cit.row import Row
+    from cit.sight import Seen
+
+SCREEN = 20  # lines on a terminal, where nobody says how many
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("cit-ls", description="List jobs: what runs, what waits in its order, what is held"
+               " or parked, and what is finished, the newest first.")  # fmt: skip
+    p.add_argument("jobs", nargs="*", metavar="JOB", help="only these: ids, parts of one, or names")
+    p.add_argument("-n", "--number", type=int, metavar="N",
+                   help=f"the first N [{SCREEN} on a terminal]")  # fmt: skip
+    p.add_argument("--all", action="store_true", help="all of them, on a terminal too")
+    p.add_argument("--state", action="append", metavar="STATE",
+                   help=f"only in this state: {', '.join(listing.ORDER)}")  # fmt: skip
+    p.add_argument("--status", action="append", metavar="STATUS",
+                   help="only finished ones that ended so: ok, failed, ...")  # fmt: skip
+    p.add_argument("--name", metavar="NAME", help="only of this name, which may have * and ?")
+    p.add_argument("--mine", action="store_true", help="what you pushed or ran, in any queue")
+    p.add_argument("--json", action="store_true", help="an object for each job")
+    p.add_argument("-0", "--null", action="store_true", help="end records with NUL, not newline")
+    p.add_argument("--color", choices=terminal.COLORS, help="colours [auto]")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    statuses = _words(args.status)
+    states = _words(args.state) or (["done"] if statuses else listing.ORDER)
+    for state in states:
+        if state not in listing.ORDER:
+            raise Failure(USAGE, f"unknown state '{state}', known are {', '.join(listing.ORDER)}")
+    screen = terminal.there(1) and not args.json and not args.null
+    limit = args.number
+    if limit is None:
+        limit = SCREEN if screen and not args.all else sys.maxsize
+    if limit < 0:
+        raise Failure(USAGE, "expected a number of jobs")
+    wanted = Wanted(states, args.jobs, args.name)
+    jobs, failure = _jobs(args, wanted)
+    now = time.time()
+    rows = _rows(jobs, wanted, statuses, now)
+    some = (row for _, row in zip(range(limit), rows, strict=False))
+    if screen:
+        color = terminal.colored(args.color or config.value("color"))
+        for line in row.screen(list(some), now, terminal.width(1), color=color):
+            sys.stdout.write(line + "\n")
+        if isinstance(jobs, Listing) and not (wanted.sieve or args.name or statuses):
+            _rest(jobs.counts, limit)
+    else:
+        form = "json" if args.json else "\0" if args.null else "\n"
+        for each in some:
+            sys.stdout.write(row.record(each, form))
+    for _ in rows if wanted.missing else ():
+        pass  # what is not shown may be it
+    if failure or wanted.missing:
+        among = f" in state {' or '.join(states)}" if len(states) < len(listing.ORDER) else ""
+        raise failure or Failure(MISSING, f"no job '{wanted.missing[0]}'{among}")
+    return DONE
+
+
+def _words(lists: list[str] | None) -> list[str]:
+    return [word for text in lists or () for word in text.split(",")]
+
+
+def _jobs(args: argparse.Namespace, wanted: Wanted) -> tuple[Iterable[Seen], Failure | None]:
+    """Where to look for jobs; and what is wrong with the queue, if all there is is an outbox."""
+    path = os.path.abspath(args.queue) if args.queue else ""
+    if args.mine:
+        return listing.mine(path), None
+    kept = listing.kept(path)
+    try:
+        return Listing(Queue(path or config.queue()), wanted.states, wanted.sieve, kept), None
+    except Failure as failure:
+        return kept, failure
+
+
+def _rows(
+    jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float
+) -> Iterator[Row]:
+    for seen in jobs:
+        if wanted(seen.name):
+            each = row.read(seen, now)
+            if not statuses or each.status in statuses:
+                yield each
+
+
+def _rest(counts: dict[str, int], shown: int) -> None:
+    total = sum(counts.values())
+    if total > shown:
+        parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        sys.stderr.write(f"cit-ls: {shown} of {total} jobs: {parts}; --all shows them\n")

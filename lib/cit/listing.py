@@ -1,0 +1,112 @@
+"""Jobs in a list: which, and in what order.
+
+Names and directories say id, name, state and order; no file is opened here. So the
+first jobs of a queue of a hundred thousand cost no more than looking at its directories.
+"""
+
+from __future__ import annotations
+
+from cit import home, name, sight
+from cit.queue import Queue
+from cit.sight import AWAY, GONE, HIDDEN, OUTBOX, Seen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from cit.name import Name
+
+# What needs somebody and what is at work first, then what is next; of what is finished the
+# newest first.
+ORDER = (OUTBOX, "run", "wait", "hold", "park", "in", "bad", "done", AWAY, HIDDEN, GONE)
+_WAY = ("in", "wait", "hold", "park", "run", "bad", "done")
+
+
+class Listing:
+    """The jobs of a queue in some states. The directories are read once, when it is made."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        states: Collection[str],
+        words: Collection[str] = (),
+        kept: Sequence[Seen] = (),
+    ) -> None:
+        """With `words`, only files that have one of them in their name: a cheap sieve.
+
+        `kept` are jobs of the outbox, which are told first.
+        """
+        self.queue, self.words, self.kept = queue, words, kept
+        # In the order of a job's way: what moves meanwhile is told twice, never missed.
+        self._files = {
+            state: sight.listed(queue, state) for state in _WAY if state in states
+        }
+        self.counts = {state: len(self._files[state]) for state in ORDER if state in self._files}
+
+    def __iter__(self) -> Iterator[Seen]:
+        told: set[str] = set()
+        yield from self.kept
+        for state in self.counts:
+            files = sorted(self._files[state], reverse=state == "done")
+            for day, file in files:
+                if self.words and not any(word in file for word in self.words):
+                    continue
+                parsed = name.parse(state, file, day)
+                if parsed and parsed.id not in told:
+                    told.add(parsed.id)
+                    yield Seen(self.queue, self.queue.path, parsed)
+
+
+def kept(path: str = "") -> list[Seen]:
+    """The jobs in the outbox, or those there for one queue."""
+    return [Seen(None, to, found) for found, to in home.kept() if not path or to == path]
+
+
+def mine(path: str = "") -> list[Seen]:
+    """Where the jobs are that this user pushed or ran anywhere, or to one queue."""
+    ids: dict[str, dict[str, str]] = {}
+    for receipt in home.receipts():
+        if receipt.act != "kept" and (not path or receipt.queue == path):
+            ids.setdefault(receipt.queue, {})[receipt.id] = receipt.name
+    found = kept(path) + [seen for queue in ids for seen in sight.pushed(queue, ids[queue])]
+    found.sort(key=lambda seen: seen.name.id, reverse=True)
+    return sorted(found, key=lambda seen: _place(seen.name))
+
+
+class Wanted:
+    """Which jobs are wanted: by state, by words that stand for jobs, and by name."""
+
+    def __init__(self, states: Collection[str], words: Sequence[str], called: str | None) -> None:
+        self.states, self.words, self.called = states, words, called
+        self.missing = list(words)  # words that no job was found for yet
+
+    @property
+    def sieve(self) -> list[str]:
+        """One of these is in the name of the file of every job that is wanted; or nothing is."""
+        if self.words:
+            return [word.lower() for word in self.words]
+        return [self.called] if self.called and not _pattern(self.called) else []
+
+    def __call__(self, found: Name) -> bool:
+        words = [word for word in self.words if sight.means(word, found.id, found.name)]
+        self.missing = [word for word in self.missing if word not in words]
+        if found.state not in self.states or (self.words and not words):
+            return False
+        return not self.called or _called(self.called, found.name)
+
+
+def _pattern(text: str) -> bool:
+    return bool(set(text) & set("*?["))
+
+
+def _called(pattern: str, name: str) -> bool:
+    if not _pattern(pattern):
+        return pattern == name
+    import fnmatch
+
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def _place(found: Name) -> tuple[int, int, int]:
+    order = ORDER.index(found.state)
+    return (order, 0, 0) if found.state == "done" else (order, found.priority, found.number)

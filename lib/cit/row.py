@@ -1,0 +1,197 @@
+"""What a line of a list says of a job; the job's file is read for it, and no other."""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+from cit import job, name, people, table, trace
+from cit.errors import Failure
+from cit.job import column
+from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NamedTuple
+
+    from cit.job import Job
+    from cit.name import Name
+    from cit.queue import Queue
+    from cit.sight import Seen
+
+    class Row(NamedTuple):
+        id: str
+        state: str
+        since: str  # a stamp: when it came into that state
+        name: str
+        user: str = ""
+        builder: str = ""
+        status: str = ""  # of a finished job
+        took: str = ""  # seconds that it ran, so far
+        reason: str = ""
+        queue: str = ""
+else:
+    Row = namedtuple(
+        "Row",
+        "id state since name user builder status took reason queue",
+        defaults=("", "", "", "", "", ""),
+    )
+
+HEADER = ("ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER", "QUEUE", "REASON")
+COLORS = {
+    "ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan", "in": "dim",
+    OUTBOX: "magenta", AWAY: "dim", HIDDEN: "dim", GONE: "dim",
+}  # fmt: skip
+_FOR_EVER = 9999999999
+
+
+def read(seen: Seen, now: float) -> Row:
+    """The line of a job, which is read for it."""
+    found, queue = seen.name, seen.queue
+    if queue is None or found.state in (HIDDEN, GONE) or (found.state == "in" and not queue.mine):
+        reason = {OUTBOX: "for ", AWAY: "queue is away: ", HIDDEN: "queue shows nothing: "}
+        why = reason[found.state] + seen.path if found.state in reason else ""
+        made = trace.stamp(name.made(found.id))
+        return Row(found.id, found.state, made, found.name, people.who(), reason=why,
+                   queue=seen.path)  # fmt: skip
+    try:
+        return _ROWS[found.state](queue, found, now)
+    except FileNotFoundError:
+        # It moved since the directory was read.
+        again = queue.now(found.id)
+        moved = again or found._replace(state=GONE)
+        return read(seen._replace(name=moved), now)
+    except Failure:
+        made = trace.stamp(name.made(found.id))
+        return Row(found.id, found.state, made, found.name, reason="not yours to read",
+                   queue=queue.path)  # fmt: skip
+
+
+def _begun(queue: Queue, found: Name) -> Job:
+    """What the beginning of its trace says of a job."""
+    data = queue.head(found)[1]
+    # Its first lines: most of what a head may hold is log.
+    return job.fold(trace.only(data, "push", "admit", "claim"))
+
+
+def _dropped(queue: Queue, found: Name, now: float) -> Row:
+    directory, file = queue.where(found)
+    status = os.stat(os.path.join(directory.path, file), follow_symlinks=False)
+    reason = ""
+    if found.state == "bad":
+        reason = refusal(queue, found)
+    since = trace.stamp(status.st_ctime if found.state == "bad" else status.st_mtime)
+    user = people.who(status.st_uid)
+    return Row(found.id, found.state, since, found.name, user, reason=reason, queue=queue.path)
+
+
+def refusal(queue: Queue, found: Name) -> str:
+    """Why admission refused a job."""
+    directory, file = queue.where(found)
+    try:
+        with open(os.path.join(directory.path, file + ".why"), "rb") as why:
+            text = why.read(4096).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+    # The name of the file comes first, as in other complaints.
+    return " ".join(text.split()).partition(": ")[2]
+
+
+def _waiting(queue: Queue, found: Name, now: float) -> Row:
+    told = _begun(queue, found)
+    since, reason = told.pushed, ""
+    if found.state == "wait" and queue.paused:
+        reason = "the queue is paused"
+    if found.state == "hold":
+        end = queue.tail(found)
+        held = next((act for act in reversed(end.acts) if act.kind == "hold"), None)
+        if held:
+            since, reason = held.time, _said(column(held, 0), column(held, 1))
+    if found.state == "park":
+        # All nines: no instant, an answer is waited for.
+        reason = "for an answer" if found.due >= _FOR_EVER else f"until {trace.stamp(found.due)}"
+    return Row(found.id, found.state, since, found.name, told.who, reason=reason, queue=queue.path)
+
+
+def _running(queue: Queue, found: Name, now: float) -> Row:
+    told, end = _begun(queue, found), queue.tail(found)
+    since = end.claimed or told.claimed
+    took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
+    run = end.open
+    reason = f"{run.path} {run.step}" if run else ""
+    if queue.mine and not queue.locks.held(found.number):
+        reason = "no runner holds it"
+    return Row(found.id, "run", since or told.pushed, found.name, told.who, end.host or told.host,
+               took=took, reason=reason, queue=queue.path)  # fmt: skip
+
+
+def _done(queue: Queue, found: Name, now: float) -> Row:
+    told, end = _begun(queue, found), queue.tail(found)
+    claimed, took = end.claimed or told.claimed, ""
+    if claimed and end.finished:
+        took = f"{max(trace.seconds(end.finished) - trace.seconds(claimed), 0):.3f}"
+    return Row(found.id, "done", end.finished, found.name, told.who, end.host or told.host,
+               end.status, took, ending(end), queue.path)  # fmt: skip
+
+
+def ending(end: Job) -> str:
+    """More about how a job ended than its status says."""
+    stop = next((act for act in reversed(end.acts) if act.kind == "stop"), None)
+    if end.status == "cancelled" and stop:
+        return _said(column(stop, 0), column(stop, 1))
+    if end.status == "signal" and end.code.isdecimal():
+        return f"signal {int(end.code) - 128}"
+    return f"exit {end.code}" if end.status == "failed" else ""
+
+
+def _said(who: str, text: str) -> str:
+    return f"{who}: {text}" if text else who
+
+
+_ROWS = {
+    "in": _dropped,
+    "bad": _dropped,
+    "wait": _waiting,
+    "hold": _waiting,
+    "park": _waiting,
+    "run": _running,
+    "done": _done,
+}
+
+
+def record(row: Row, form: str) -> str:
+    """The line for a program: `json`, or fields between tabs that end with `form`."""
+    if form != "json":
+        return table.tabbed(row, form)
+    import json
+
+    fields = {key: value or None for key, value in row._asdict().items()}
+    fields["took"] = float(row.took) if row.took else None
+    return json.dumps(fields) + "\n"
+
+
+def screen(rows: Sequence[Row], now: float, width: int, *, color: bool) -> list[str]:
+    """The lines for a person: columns below a header, ages for stamps."""
+    several = len({row.queue for row in rows}) > 1
+    cells = [
+        (
+            row.id,
+            row.status or row.state,
+            table.age(now - trace.seconds(row.since)) if row.since else "",
+            table.age(float(row.took)) if row.took else "",
+            row.name,
+            row.user.partition("@")[0],
+            row.builder,
+            row.queue if several else "",
+            row.reason,
+        )
+        for row in rows
+    ]
+
+    def paint(line: int, column: int, text: str) -> str:
+        if line == 0:
+            return table.style(text, "dim")
+        return table.style(text, COLORS.get(text.strip(), "red")) if column == 1 else text
+
+    return table.lines(cells, width, (2, 3), paint if color else None, HEADER)
