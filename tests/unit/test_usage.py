@@ -106,10 +106,10 @@ def test_merge_adds_many_and_nothing_is_nothing() -> None:
     assert usage.merge([]) is None
 
 
-def test_fields_have_fixed_seconds_whole_bytes_and_dashes() -> None:
+def test_fields_have_fixed_seconds_whole_bytes_and_nothing_for_the_unknown() -> None:
     one = Usage("cgroup1", 1.25, 0.0000004, None, 4096, None, 0)
 
-    assert usage.fields(one) == ("cgroup1", "1.250000", "0.000000", "-", "4096", "-", "0")
+    assert usage.fields(one) == ("cgroup1", "1.250000", "0.000000", "", "4096", "", "0")
 
 
 @pytest.mark.parametrize(
