@@ -209,12 +209,12 @@ def _limit(limits: list[tuple[int, int]]) -> None:
 
 def _execute(plan: Plan) -> NoReturn:
     """execve the first candidate that can be, as execvp(3) does; returns only by OSError."""
-    denied = None
+    denied = missing = None
     for path in plan.candidates:
         try:
             os.execve(path, plan.argv, plan.env)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = error
         except PermissionError as error:
             denied = error
-    raise denied or FileNotFoundError(errno.ENOENT, "not found")
+    raise denied or missing or FileNotFoundError(errno.ENOENT, "no command")

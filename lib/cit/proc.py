@@ -49,12 +49,14 @@ _ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.
 class Child:
     """One started child. `pid` leads its own session and process group.
 
-    `pidfd` is readable once it has ended; `failed` says why no command runs, or is None. Close
-    it before its namespaces are left. If this process dies first, the kernel kills the leader.
+    `pidfd` is readable once it has ended; `failed` says why no command runs, or is None; `pids`
+    is what only wait() may reap. Close it before its namespaces are left. If this process dies
+    first, the kernel kills the leader.
     """
 
     def __init__(self, pid: int, failed: Failed | None, middle: _Middle | None) -> None:
         self.pid, self.failed, self._middle = pid, failed, middle
+        self.pids = (pid, middle.pid) if middle else (pid,)
         self.pidfd = os.pidfd_open(pid)
         self._ended: Ended | None = None
 
@@ -226,8 +228,10 @@ def _close(fds: Sequence[int]) -> None:
 
 
 def _candidates(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
-    if not argv or not argv[0] or "/" in argv[0]:
-        return list(argv[:1])
+    if not argv or not argv[0]:
+        return []
+    if "/" in argv[0]:
+        return [argv[0]]
     return [f"{d or '.'}/{argv[0]}" for d in env.get("PATH", PATH).split(":")]
 
 

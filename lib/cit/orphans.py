@@ -1,0 +1,116 @@
+"""What a command left running, where no control group tells: found, and ended.
+
+Two ways find it. A process that adopts orphans (kernel.adopt_orphans) has all of
+them below itself, whatever they did to their session or environment; that serves
+as long as it lives. After a crash it is told by CIT_ID in the environment, which
+every process of a job inherits, and which one that wants to hide can change.
+
+Assumed: /proc/PID/task/TID/children, as the kernels of all distributions have it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_ENVIRONMENT = 1 << 20  # bytes of it that are looked at
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process; none if it is gone."""
+    try:
+        found = []
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += [int(child) for child in file.read().split()]
+        return found
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def below(keep: Collection[int] = ()) -> set[int]:
+    """All descendants of this process, but for `keep` and what is below these."""
+    found: set[int] = set()
+    todo = [os.getpid()]
+    while todo:
+        new = [pid for pid in children(todo.pop()) if pid not in keep and pid not in found]
+        found.update(new)
+        todo += new
+    return found
+
+
+def marked(id: str) -> set[int]:
+    """The processes with CIT_ID=id in their environment that we may look at, but for us."""
+    mark = b"\0CIT_ID=" + os.fsencode(id) + b"\0"
+    found = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                if mark in b"\0" + file.read(_ENVIRONMENT):
+                    found.add(int(entry))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return found - {os.getpid()}
+
+
+def end_all(id: str = "", keep: Collection[int] = (), seconds: float = 5.0) -> set[int]:
+    """Kill what is below us, and what carries that id; returns what would not go in time.
+
+    `keep` are children that are not to be killed or reaped here. Everything is stopped before
+    anything is killed, so that what forks faster than we look gets no turn in between.
+    """
+    deadline = time.monotonic() + seconds
+    stopped: set[int] = set()
+    while found := below(keep) | ((marked(id) - set(keep)) if id else set()):
+        fresh = found - stopped
+        for pid in fresh:
+            _signal(pid, signal.SIGSTOP)
+        stopped |= fresh
+        if not fresh or time.monotonic() > deadline:
+            for pid in found:
+                _signal(pid, signal.SIGKILL)
+            _reap(found)
+            _pause(found)
+            stopped &= found
+        if time.monotonic() > deadline + 1:
+            return found
+    return set()
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):  # gone, or another user's by a setuid exec
+        pass
+
+
+def _reap(pids: Collection[int]) -> None:
+    for pid in pids:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue  # not adopted yet, or of another parent
+
+
+def _pause(pids: Collection[int]) -> None:
+    """Until one of them has ended, or a moment has passed."""
+    for pid in pids:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            poll.poll(10)
+        finally:
+            os.close(fd)
+        return
