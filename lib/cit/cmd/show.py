@@ -1,0 +1,129 @@
+"""cit-show - show everything about a job but its log"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from cit import config, name, row, sight, story, table, terminal, trace
+from cit.amount import human_duration, human_size
+from cit.errors import DONE
+from cit.options import Parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cit.story import Story
+
+RUNS = ("RUN", "STEP", "STATUS", "CODE", "TOOK", "CPU", "MEMORY", "READ", "WRITTEN", "WHAT")
+EVENTS = ("pushed", "admitted", "claims", "acts", "finished", "notes")
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("cit-show", description="Show everything about jobs but their logs.")
+    p.add_argument("jobs", nargs="+", metavar="JOB", help="id of a job, a part of one, or a name")
+    p.add_argument("--json", action="store_true", help="an object for each job")
+    p.add_argument("--color", choices=terminal.COLORS, help="colours [auto]")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    color = terminal.colored(args.color or config.value("color"))
+    for seen in [sight.find(word, args.queue) for word in args.jobs]:
+        now = time.time()
+        told = story.tell(seen, now, row.read(seen, now).reason)
+        if args.json:
+            import json
+
+            sys.stdout.write(json.dumps(told) + "\n")
+        elif terminal.there(1):
+            for line in _screen(told, now, color):
+                sys.stdout.write(line + "\n")
+        else:
+            for fact in story.facts(told):
+                sys.stdout.write(table.tabbed(fact))
+    return DONE
+
+
+def _screen(told: Story, now: float, color: bool) -> Iterator[str]:
+    """The story for a person: what became of it, what was asked, and its runs."""
+    width = terminal.width(1)
+    status = told.get("finished", {}).get("status") or told["state"]
+    shown = table.style(status, row.COLORS.get(status, "red")) if color else status
+    yield f"{told['id']}  {told['name']}  {shown}"
+    yield from table.lines([(key, text) for key, text in _facts(told, now) if text])
+    runs = [_run(run) for run in told.get("runs", [])]
+
+    def paint(line: int, column: int, text: str) -> str:
+        if line == 0:
+            return table.style(text, "dim")
+        return table.style(text, row.COLORS.get(text.strip(), "red")) if column == 2 else text
+
+    if runs:
+        yield ""
+        yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint if color else None, RUNS)
+    data = [("data", item["name"], item["value"]) for item in told.get("data", [])]
+    if data:
+        yield ""
+        yield from table.lines(data)
+
+
+def _facts(told: Story, now: float) -> Iterator[tuple[str, str]]:
+    yield "reason", told.get("reason", "")
+    if "pushed" not in told:
+        yield "made", _when(trace.stamp(name.made(told["id"])), now)
+    for key in EVENTS:
+        events = told.get(key, [])
+        for event in [events] if isinstance(events, dict) else events:
+            rest = {k: v for k, v in event.items() if k not in ("time", "sha256", "act")}
+            word = event.get("act") or {"claims": "claimed", "notes": "note"}.get(key, key)
+            yield word, "  ".join([_when(event["time"], now), *map(_fact, rest.items())])
+    for key in ("waited", "took"):
+        yield key, human_duration(told[key]) if key in told else ""
+    yield "usage", _usage(told.get("usage", {}))
+    for key in ("queue", "file", "workspace"):
+        yield key, told.get(key, "")
+    asked = dict(told.get("asked", {}))
+    sections = asked.pop("sections", [])
+    for key, text in story.facts(asked):
+        yield key.replace(".", " "), text
+    parts = [f"{s['kind']} {s['format']} ({human_size(s['bytes'])})" for s in sections]
+    yield "sections", ", ".join(parts)
+    yield "unreadable", told.get("unreadable", "").partition("\n")[0]
+
+
+def _fact(fact: tuple[str, object]) -> str:
+    key, value = fact
+    return str(value) if key in ("who", "text", "reason", "host", "status") else f"{key} {value}"
+
+
+def _when(stamp: str, now: float) -> str:
+    return f"{stamp} ({table.age(now - trace.seconds(stamp))} ago)"
+
+
+def _usage(usage: Story) -> str:
+    if not usage:
+        return ""
+    parts = [f"cpu {_cpu(usage)}", f"memory {_size(usage, 'mem_peak')}"]
+    parts += [f"read {_size(usage, 'read')}", f"written {_size(usage, 'write')}"]
+    return "  ".join([p for p in parts if not p.endswith(" ")] + [f"({usage['source']})"])
+
+
+def _cpu(usage: Story) -> str:
+    return human_duration(usage["user"] + usage["sys"]) if {"user", "sys"} <= usage.keys() else ""
+
+
+def _size(usage: Story, key: str) -> str:
+    return human_size(usage[key]) if key in usage else ""
+
+
+def _run(run: Story) -> tuple[str, ...]:
+    usage = run.get("usage", {})
+    sizes = (_size(usage, key) for key in ("mem_peak", "read", "write"))
+    took = human_duration(run["took"]) if "took" in run else ""
+    code, what = str(run.get("code", "")), run.get("what", "")
+    return run["run"], run["step"], run.get("status", "run"), code, took, _cpu(usage), *sizes, what
