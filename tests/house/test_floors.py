@@ -143,9 +143,10 @@ def opens_for_writing(module: str) -> list[str]:
     return found
 
 
-# locks.py holds the file of locks, which is never written; main.py keeps the traceback of a bug, which may be one in files.py, and fills closed
-# descriptors; control files of a cgroup and devices of a child are not files on a disk;
-# what a job brings along is unpacked for it alone, and anew after a crash.
+# The file of locks is never written; main.py keeps the traceback of a bug, which may be
+# one in files.py, and fills closed descriptors; control files of a cgroup and devices of
+# a child are not files on a disk; what a job brings along is unpacked for it alone, and
+# anew after a crash.
 OPENERS = {"files.py", "locks.py", "main.py", "cgroup.py", "cgroupfs.py", "proc.py", "bundle.py"}
 
 
