@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def tell(seen: Seen, now: float, reason: str = "") -> Story:
     """The story of a job as values for JSON: times are stamps, durations seconds, sizes bytes.
 
-    What is not known is not there. `reason` is what a list says. `env` has names only: values may be secrets.
+    What is not known is not there. `reason` is what a list says of it. `env` has names
+    only: values may be secrets.
     """
     found = seen.name
     story: Story = {"id": found.id, "name": found.name, "state": found.state, "queue": seen.path}
