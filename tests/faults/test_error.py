@@ -65,9 +65,9 @@ def test_a_failing_system_call_costs_an_acknowledgement_at_most(
     struck, since = 0, list[str]()
     for point in harness.choose(chances, TIMES, rng):
         error = rng.choice(FAULTS[point.syscall])
-        # The call alone, or it and all that follow: a disk stays full for a while.
-        when = f"{point.number}{rng.choice(['', '+'])}"
-        inject = f"inject={point.syscall}:error={error}:when={when}"
+        # The call alone, or it and some that follow: a disk is full for a while.
+        last = point.number + rng.choice([0, 3])
+        inject = f"inject={point.syscall}:error={error}:when={point.number}..{last}"
         ended = command(home, harness.strace(log, "-e", inject))
         acknowledged += ended.ids
         struck += "(INJECTED)" in log.read_text(errors="replace")
