@@ -86,8 +86,21 @@ def tmp_path(tmp_path: Path) -> Path:
     return scratch
 
 
+@pytest.fixture(scope="session")
+def workspaces() -> Iterator[str]:
+    """Where jobs of root's queues work: they become a user who cannot enter root's scratch."""
+    path = tempfile.mkdtemp(prefix="cit-test-work-", dir="/var/tmp")
+    os.chmod(path, 0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
-def world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def world(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """The home directory of a fresh environment."""
     home = tmp_path_factory.mktemp("home") / "of a test"
     home.mkdir()
@@ -99,6 +112,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CIT_HOME", str(home / ".cit"))
     monkeypatch.setenv("CIT_START", "none")
+    if os.geteuid() == 0:
+        monkeypatch.setenv("CIT_WORK", request.getfixturevalue("workspaces"))
     monkeypatch.setenv("PATH", f"{TOP / 'bin'}:{SYSTEM_PATH}")
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("TERM", "dumb")
@@ -138,6 +153,7 @@ def cit(request: pytest.FixtureRequest, tmp_path: Path) -> Cit:
             changes = {
                 "HOME": str(user.home),
                 "CIT_HOME": str(user.home / ".cit"),
+                "CIT_WORK": None,
                 "PATH": f"{programs}:{SYSTEM_PATH}",
                 **changes,
             }
