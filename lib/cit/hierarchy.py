@@ -25,7 +25,7 @@ import os
 from collections import namedtuple
 
 from cit import usage
-from cit.cgroupfs import mkdir, rmdir, text, words, write
+from cit.cgroupfs import mkdir, text, words, write
 from cit.errors import CONFIG, Failure
 
 TYPE_CHECKING = False
@@ -194,21 +194,17 @@ def _settle(h: Hierarchy, base: str, *, ours: bool) -> Place | None:
     home = base + "/cit"
     try:
         os.makedirs(home, exist_ok=True)
-        # Only a try shows it: read-only mounts, limits on the number of groups, rights.
-        mkdir(home + "/probe")
-        usable = os.access(home + "/probe/cgroup.procs", os.W_OK)
-        if h.version == 1:
-            return Place(home, 1, h.controllers) if usable else None
-        if not usable or not _may_move(h, home):
-            return None
-        if (text(home + "/probe/cgroup.type") or "domain").strip() != "domain":
-            return None
-        if usage.cpu(text(home + "/probe/cpu.stat") or "") is None:
-            return None
     except OSError:
         return None
-    finally:
-        rmdir(home + "/probe")
+    # Asked and not tried: runners that try at the same time take each other's try away.
+    if not os.access(home, os.W_OK | os.X_OK):
+        return None
+    if h.version == 1:
+        return Place(home, 1, h.controllers)
+    if not _may_move(h, home) or (text(home + "/cgroup.type") or "domain") != "domain\n":
+        return None
+    if usage.cpu(text(home + "/cpu.stat") or "") is None:
+        return None
     ours = ours or "/cit/" in base or _delegated(base)
     return Place(home, 2, _hand_down(base, home, may_vacate=ours))
 
