@@ -109,9 +109,13 @@ def _waiting(queue: Queue, found: Name, now: float) -> Row:
         if held:
             since, reason = held.time, _said(column(held, 0), column(held, 1))
     if found.state == "park":
-        # All nines: no instant, an answer is waited for.
-        reason = "for an answer" if found.due >= _FOR_EVER else f"until {trace.stamp(found.due)}"
+        reason = until(found)
     return Row(found.id, found.state, since, found.name, told.who, reason=reason, queue=queue.path)
+
+
+def until(found: Name) -> str:
+    """What a parked job waits for. All nines stand for no instant: somebody has to answer."""
+    return "for an answer" if found.due >= _FOR_EVER else f"until {trace.stamp(found.due)}"
 
 
 def _running(queue: Queue, found: Name, now: float) -> Row:

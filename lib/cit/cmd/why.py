@@ -1,0 +1,68 @@
+"""cit-why - say why a job is not running"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from cit import reason, sight, table, terminal
+from cit.errors import DONE
+from cit.options import Parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.plan import Machine
+    from cit.reason import Answer
+    from cit.sight import Seen
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("cit-why", description="Say in one sentence why a job is not running, what it is"
+               " doing, or how it ended; and below it what there is to know.")  # fmt: skip
+    p.add_argument("jobs", nargs="+", metavar="JOB", help="id of a job, a part of one, or a name")
+    p.add_argument("--json", action="store_true", help="an object for each job")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    for seen in [sight.find(word, args.queue) for word in args.jobs]:
+        answer = reason.why(seen, time.time(), _machine)
+        if args.json:
+            import json
+
+            sys.stdout.write(json.dumps(_object(seen, answer)) + "\n")
+        else:
+            sys.stdout.write(table.visible(f"{seen.name.name} {answer.sentence}") + "\n")
+            _details(answer)
+    return DONE
+
+
+def _details(answer: Answer) -> None:
+    if terminal.there(1):
+        # Nothing is cut: some of it is to be copied.
+        for line in table.lines(answer.details):
+            sys.stdout.write(f"{table.GAP}{line}\n")
+    else:
+        for detail in answer.details:
+            sys.stdout.write(table.tabbed(detail))
+
+
+def _object(seen: Seen, answer: Answer) -> dict[str, object]:
+    return {
+        "id": seen.name.id,
+        "name": seen.name.name,
+        "state": seen.name.state,
+        "queue": seen.path,
+        "why": answer.sentence,
+        "details": answer.details,
+    }
+
+
+def _machine(tools: list[str]) -> Machine:
+    # What a runner would find, asked only where a job may have needs.
+    from cit import runner
+
+    return runner.machine(tools)

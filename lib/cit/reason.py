@@ -1,0 +1,288 @@
+"""Why a job is not running, or what became of it: one sentence, and what backs it."""
+
+from __future__ import annotations
+
+import os
+
+from cit import job, locks, logs, people, plan, row, section, sight, toml, trace
+from cit.amount import human_duration
+from cit.errors import Bad, Failure
+from cit.job import column
+from cit.queue import Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NamedTuple
+
+    from cit.job import Job
+    from cit.name import Name
+    from cit.sight import Seen
+
+    Detail = tuple[str, ...]  # what it is, then columns
+
+    class Answer(NamedTuple):
+        sentence: str
+        details: list[Detail]
+
+    Machine = Callable[[list[str]], plan.Machine]
+else:
+    from collections import namedtuple
+
+    Answer = namedtuple("Answer", "sentence details")
+
+SOME = 5  # jobs that are named of those before it, or at work
+RECENT = 90  # seconds: a manager that cron starts has come by within
+
+
+def why(seen: Seen, now: float, machine: Machine) -> Answer:
+    """The answer for a job. `machine` says what this machine has of some tools."""
+    found, queue = seen.name, seen.queue
+    if queue is None or found.state in (sight.HIDDEN, sight.GONE):
+        return _out_of_sight(seen)
+    if found.state == "in":
+        return _dropped(queue, now)
+    if found.state == "bad":
+        return Answer(f"was refused: {row.refusal(queue, found)}", [("file", queue.file(found))])
+    told = job.fold(queue.records(found))
+    if found.state == "wait":
+        return _waiting(queue, found, now, machine)
+    if found.state == "run" and not told.status:
+        return _running(queue, found, told, now)
+    if found.state in ("hold", "park"):
+        return _laid_by(found, told, now)
+    return _ended(queue, found, told, now)
+
+
+def _out_of_sight(seen: Seen) -> Answer:
+    path, state = seen.path, seen.name.state
+    if state == sight.OUTBOX:
+        try:
+            Queue(path)
+        except Failure as failure:
+            return Answer(
+                f"is in your outbox: its queue is away: {failure}",
+                [("queue", path), ("do", "cit-push --flush", "when it is back")],
+            )
+        return Answer(
+            "is in your outbox: its queue was away when it was pushed, and is back",
+            [("queue", path), ("do", "cit-push --flush", "sends it")],
+        )
+    if state == sight.AWAY:
+        return Answer("was pushed, and its queue is away now", [("queue", path)])
+    if state == sight.HIDDEN:
+        owner = people.user(seen.queue.owner) if seen.queue else "its owner"
+        return Answer(f"was accepted; {owner} lets nobody look into the queue", [("queue", path)])
+    return Answer("is not in the queue any more: it had ended, and was pruned", [("queue", path)])
+
+
+# --- before it runs --------------------------------------------------------------------------
+
+
+def _dropped(queue: Queue, now: float) -> Answer:
+    ticked = _ticked(queue)
+    if ticked and now - ticked < RECENT:
+        ago = human_duration(int(now - ticked))
+        return Answer(
+            f"lies in the drop box: the queue manager was there {ago} ago, and comes again",
+            [("queue", queue.path)],
+        )
+    came = f"for {human_duration(int(now - ticked))}" if ticked else "yet"
+    return Answer(
+        f"lies in the drop box: the queue manager has not come by {came}", _serve(queue)
+    )
+
+
+def _waiting(queue: Queue, found: Name, now: float, machine: Machine) -> Answer:
+    paused = queue.paused
+    before, first = _before(queue, found)
+    if paused:
+        said = _by(column(paused, 0), paused.time, column(paused, 1), now)
+        resume = ("do", "cit-queue resume", queue.path)
+        return Answer(f"waits: the queue is paused {said}", [resume])
+    needs = _needs(queue, found)
+    never = plan.missing(needs, machine(plan.tools(needs)))
+    if never:
+        return Answer(f"can never run here: it {never}", [("machine", os.uname().nodename)])
+    running = [_at_work(queue, other, now) for other in queue.names("run")]
+    behind = f"{before or 'no'} job{'s are' if before != 1 else ' is'} before it"
+    taken = _taken(queue, len(running))
+    if taken >= queue.slots:
+        slots = "the only slot is" if queue.slots == 1 else f"all {queue.slots} slots are"
+        return Answer(f"waits: {slots} taken, and {behind}", running[: queue.slots + SOME] + first)
+    if queue.mine and not taken:
+        also = f", and {behind}" if before else ""
+        return Answer(f"waits: no runner serves this queue now{also}", _serve(queue) + first)
+    if before:
+        return Answer(f"waits: {behind}", running[:SOME] + first)
+    return Answer("waits: it is next, and a slot is free", running[:SOME])
+
+
+def _before(queue: Queue, found: Name) -> tuple[int, list[Detail]]:
+    """How many jobs are before it, and the first of them."""
+    ahead = [other for other in queue.names("wait") if (other.priority, other.number)
+             < (found.priority, found.number)]  # fmt: skip
+    lines: list[Detail] = [("before", other.id, other.name) for other in ahead[:SOME]]
+    if len(ahead) > SOME:
+        lines.append(("before", f"and {len(ahead) - SOME} more"))
+    return len(ahead), lines
+
+
+def _needs(queue: Queue, found: Name) -> dict[str, object]:
+    asked, _ = queue.head(found)
+    if b"needs" not in asked:
+        return {}
+    try:
+        body = section.find(section.parse(asked), "job")
+        needs = toml.loads(body.body, body.line + 1).get("needs") if body else None
+    except Bad:
+        return {}
+    return needs if isinstance(needs, dict) else {}
+
+
+def _taken(queue: Queue, running: int) -> int:
+    """How many slots are taken; who may not see the locks judges by the jobs in `run/`."""
+    if not queue.mine:
+        return running
+    return sum(queue.locks.held(locks.SLOTS + slot) for slot in range(queue.slots))
+
+
+def _at_work(queue: Queue, other: Name, now: float) -> Detail:
+    try:
+        told = queue.tail(other)
+        told = told if told.claimed else job.fold(trace.only(queue.head(other)[1], "claim"))
+    except (Failure, FileNotFoundError):
+        return ("running", other.id, other.name)
+    took = human_duration(int(now - trace.seconds(told.claimed))) if told.claimed else "0s"
+    return ("running", other.id, other.name, f"for {took}", f"on {told.host}" if told.host else "")
+
+
+def _laid_by(found: Name, told: Job, now: float) -> Answer:
+    if found.state == "park":
+        until = row.until(found)
+        return Answer(f"is parked, without a slot: it waits {until}", [])
+    held = next((act for act in reversed(told.acts) if act.kind == "hold"), None)
+    said = _by(column(held, 0), held.time, column(held, 1), now) if held else ""
+    return Answer(f"is held {said}".rstrip(), [("do", "cit-hold --release", found.id)])
+
+
+# --- while it runs, and after ----------------------------------------------------------------
+
+
+def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+    where: list[Detail] = []
+    if told.claimed:
+        worker = f"on {told.host}", f"pid {told.pid}", f"attempt {told.attempt}"
+        where = [("claimed", told.claimed, *worker)]
+    if queue.mine and not queue.locks.held(found.number):
+        return Answer(
+            "lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)]
+        )
+    if not told.claimed:
+        return Answer("is being claimed", [])
+    acts = [act for act in told.acts if act.kind in ("hold", "release")]
+    run = told.open
+    at = ""
+    if run:
+        at = f": {run.path} {run.step} for {human_duration(int(now - trace.seconds(run.began)))}"
+    if acts and acts[-1].kind == "hold":
+        held = acts[-1]
+        said = _by(column(held, 0), held.time, column(held, 1), now)
+        return Answer(f"is held {said}, and begins no further step{at}", where)
+    return Answer(f"is running{at}", where)
+
+
+def _ended(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+    parts = [f"ended {told.status} {_ago(told.finished, now)}" if told.finished else "ended"]
+    more = row.ending(told)
+    if more:
+        parts[0] += f" ({more})"
+    first = _first_claim(queue, found)
+    if first:
+        took = trace.seconds(told.finished) - trace.seconds(first)
+        parts.append(f"it ran for {human_duration(max(took, 0))}")
+    parts.append(_waited(told, first or told.finished))
+    return Answer("; ".join(filter(None, parts)), _blame(queue, found, told))
+
+
+def _first_claim(queue: Queue, found: Name) -> str:
+    claims = trace.only(queue.head(found)[1], "claim")
+    return next((record.time for record in claims), "")
+
+
+def _waited(told: Job, until: str) -> str:
+    """How long it waited before it ran, and for what."""
+    if not told.pushed or not until:
+        return ""
+    total = trace.seconds(until) - trace.seconds(told.pushed)
+    parts = []
+    line = total
+    if told.admitted:
+        drop = trace.seconds(told.admitted) - trace.seconds(told.pushed)
+        parts.append((drop, "for the queue manager"))
+        line -= drop
+    since, who = "", ""
+    for act in told.acts:
+        if act.time > until:
+            break
+        if act.kind == "hold":
+            since, who = act.time, column(act, 0)
+        elif since:
+            held = trace.seconds(act.time) - trace.seconds(since)
+            parts.append((held, f"held by {who}"))
+            line, since = line - held, ""
+    parts.append((line, "in line"))
+    shown = [f"{human_duration(part)} {what}" for part, what in parts if part >= 0.001]
+    return f"it had waited {human_duration(max(total, 0))}: {', '.join(shown)}" if shown else ""
+
+
+def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
+    """The innermost run that ended as badly as the job, and what the runner said."""
+    if told.status in ("ok", "cancelled"):
+        return []
+    runs = [run for run in told.runs.values() if run.status == told.status]
+    details: list[Detail] = []
+    if runs:
+        worst = max(runs, key=lambda run: run.path.count("."))
+        details.append(("run", worst.path, worst.step, worst.status, worst.code))
+    with logs.Log(queue, found) as log:
+        for block in log.last(1, lambda block: block.stream == b"cit"):
+            text = trace.unescape_bytes(block.text).decode(errors="replace")
+            details.append(("cit", text))
+    if runs:
+        details.append(("do", "cit-logs", f"{found.id}.{worst.path}"))
+    return details
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def _by(who: str, since: str, reason: str, now: float) -> str:
+    return f"by {who}, {_ago(since, now)}" + (f": {reason}" if reason else "")
+
+
+def _ago(stamp: str, now: float) -> str:
+    passed = int(now - trace.seconds(stamp))
+    return f"{human_duration(passed)} ago" if passed > 0 else "just now"
+
+
+def _ticked(queue: Queue) -> float:
+    """When the queue manager was last there, 0 where it never was or nobody may know."""
+    try:
+        return os.stat(os.path.join(queue.path, "log", "tick")).st_mtime
+    except OSError:
+        return 0
+
+
+def _serve(queue: Queue) -> list[Detail]:
+    """What would make somebody serve the queue."""
+    if not queue.mine:
+        return [("owner", people.user(queue.owner)), ("queue", queue.path)]
+    import shlex
+    import sys
+
+    programs = os.path.dirname(os.path.realpath(sys.argv[0]))
+    tick = shlex.join([os.path.join(programs, "cit-queue"), "tick", queue.path])
+    run = shlex.join([os.path.join(programs, "cit-run"), "--queue", queue.path])
+    line = f"* * * * * {tick} && {run}".replace("%", r"\%")
+    return [("now", f"{tick} && {run}"), ("crontab", line)]
