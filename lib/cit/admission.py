@@ -27,9 +27,9 @@ class Refused(Exception):
     """Why a drop does not become a job."""
 
 
-def waiting(queue: Queue) -> bool:
-    """Whether the drop box holds anything that an admission would take."""
-    return any(name.parse("in", file) for file in queue.directory("in").names())
+def waiting(queue: Queue) -> set[str]:
+    """What lies in the drop box: after an admission, what cannot be moved or came since."""
+    return set(queue.directory("in").names())
 
 
 def admit(queue: Queue) -> int:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections import namedtuple
 
 from cit import amount, cgroup, isolation, proc, survivors, usage, workspace
+from cit.files import patiently
 from cit.isolation import Place, SetupFailed
-from cit.supervise import TICK, Bounds, Supervision
+from cit.supervise import Bounds, Supervision
 from cit.wants import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NamedTuple, TypeVar
+    from typing import NamedTuple
 
     from cit.asked import Asked
     from cit.held import Held
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cit.wants import Exec
     from cit.workspace import Workspace
 
-    T = TypeVar("T")
     Echo = Callable[[str, bytes], None]
 
     class Means(NamedTuple):
@@ -53,8 +52,6 @@ else:
         "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
     )
     Around = namedtuple("Around", "hold request attempt means space deadline stop")
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
@@ -94,17 +91,6 @@ def place(around: Around, run: str) -> Place:
     state = os.path.join(means.base, ".isolate", name.id)
     hide = (around.hold.queue.path, means.base)
     return Place(name.id, run, around.space.path, state, means.user, hide)
-
-
-def patiently(act: Callable[[], T]) -> T:
-    """The result of an act that may find the disk full; then it is tried again until it is not."""
-    while True:
-        try:
-            return act()
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-        time.sleep(TICK)
 
 
 def _start(

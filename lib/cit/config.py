@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cit.errors import CONFIG, Failure
+from cit.errors import CONFIG, Bad, Failure
 
 SYSTEM = "/etc/cit/config.toml"
 
@@ -24,15 +24,22 @@ def value(key: str) -> str | None:
 
 
 def origin(key: str) -> tuple[str | None, str]:
-    """A setting and where it comes from."""
+    """A setting and where it comes from: `$CIT_KEY`, the path of a file, or `default`."""
     variable = "CIT_" + key.upper()
     if os.environ.get(variable):
         return os.environ[variable], f"${variable}"
     for path in paths():
-        found = _load(path).get(key)
+        found = load(path).get(key)
         if found is not None:
-            return str(found), path
+            return _placed(key, str(found), path), path
     return None, "default"
+
+
+def _placed(key: str, text: str, path: str) -> str:
+    """A path in a configuration file is below that file's directory, not the caller's."""
+    if key not in ("queue", "work"):
+        return text
+    return os.path.join(os.path.dirname(path), os.path.expanduser(text))
 
 
 def queue() -> str:
@@ -40,26 +47,38 @@ def queue() -> str:
     return os.path.abspath(value("queue") or os.path.join(home(), "queue"))
 
 
+def own() -> str:
+    """The file that `cit-config set` writes."""
+    return os.path.join(home(), "config.toml")
+
+
 def paths() -> list[str]:
-    """The configuration files that exist, the nearest first."""
+    """The configuration files that exist, the nearest first.
+
+    A `.cit.toml` of another user (but root) is passed over: he could put it above
+    where we happen to be, and have our jobs pushed to a queue of his.
+    """
     found, directory = [], os.getcwd()
     while True:
-        found.append(os.path.join(directory, ".cit.toml"))
+        path = os.path.join(directory, ".cit.toml")
+        if os.path.isfile(path) and os.stat(path).st_uid in (0, os.geteuid()):
+            found.append(path)
         parent = os.path.dirname(directory)
         if parent == directory:
             break
         directory = parent
-    found += [os.path.join(home(), "config.toml"), SYSTEM]
-    return [path for path in found if os.path.isfile(path)]
+    return found + [path for path in (own(), SYSTEM) if os.path.isfile(path)]
 
 
-def _load(path: str) -> dict[str, object]:
-    import tomllib
+def load(path: str) -> dict[str, object]:
+    """The settings of one file, checked. Raises Failure with code CONFIG."""
+    from cit import formats
 
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            return formats.settings(file.read(1 << 16), "config")
     except OSError as error:
-        raise Failure(CONFIG, f"cannot read '{path}': {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Failure(CONFIG, f"cannot read '{path}': {error}") from error
+        raise Failure(CONFIG, f"cannot read '{path}': {str(error.strerror).lower()}") from None
+    except Bad as bad:
+        bad.path, bad.code = path, CONFIG
+        raise

@@ -12,6 +12,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PAUSE = 0.5  # seconds between two looks whether there is room again
 
 
 class Directory:
@@ -103,6 +114,20 @@ def move(source: Directory, name: str, target: Directory, new: str) -> None:
     os.rename(name, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
     target.sync()
     source.sync()
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """The result of an act that may find the disk full; it is tried again until there is room.
+
+    For acts that begin anew, or go on where they stopped. Other errors are not waited out.
+    """
+    while True:
+        try:
+            return act()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+        time.sleep(PAUSE)
 
 
 def write(fd: int, data: bytes) -> None:

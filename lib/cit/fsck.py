@@ -89,7 +89,6 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
     state = job.Job()
     fd = queue.open(found)
     try:
-        held = found.number and queue.mine and queue.locks.held(found.number)
         for record in lines(fd, *KINDS):
             state.add(record)
             if record.kind == "begin":
@@ -103,10 +102,6 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
             yield f"{where}: was admitted as {state.number}"
         if found.state == "done":
             yield from _seal(fd, where, state)
-        elif found.state != "run" and state.status:
-            yield f"{where}: has a result and is not done"
-        if not held and found.state not in ("run",) and not _ended(fd):
-            yield f"{where}: its last line is torn"
     finally:
         os.close(fd)
 
@@ -131,8 +126,3 @@ def _seal(fd: int, where: str, state: job.Job) -> Iterator[str]:
         yield f"{where}: its last record is not a seal"
     elif job.column(record, 1) != "sha256:" + digest.hexdigest():
         yield f"{where}: its seal does not fit its bytes"
-
-
-def _ended(fd: int) -> bool:
-    size = os.fstat(fd).st_size
-    return size > 0 and files.read(fd, 1, size - 1) == b"\n"

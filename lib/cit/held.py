@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import job, journal, people, section, trace
+from cit import files, job, journal, people, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -41,18 +41,30 @@ class Held:
         self.name = self.queue.take(self.name, state)
 
     def finish(self, status: str, code: int) -> None:
-        """Write the result, seal the job and put it into `done/`."""
+        """Write the result, seal the job and put it into `done/`. A full disk is waited for."""
         self.record("result", "-", status, str(code))
         self.seal()
-        self.move_done()
+        self._done()
 
     def seal(self) -> None:
         """Bind all bytes above by their hash, durable on return."""
         self.record("seal", "-", people.who(), "sha256:" + self.journal.digest())
-        self.sync()
+        files.patiently(self.sync)
 
-    def move_done(self) -> None:
-        self.name = self.queue.take(self.name, "done", trace.day(time.time()))
+    def settle(self) -> bool:
+        """Do what a cut left undone of a job that has a result; False where it has none."""
+        found = self.read()
+        if not found.status:
+            return False
+        if not found.seal:
+            self.seal()
+        if self.name.state != "done":
+            self._done()
+        return True
+
+    def _done(self) -> None:
+        day = trace.day(time.time())
+        self.name = files.patiently(lambda: self.queue.take(self.name, "done", day))
 
     @property
     def asked(self) -> bytes:

@@ -82,7 +82,7 @@ def find(kind: str) -> Isolation | None:
     import importlib.util
 
     name = f"cit.isolate.{kind}"
-    if not kind.isidentifier() or importlib.util.find_spec(name) is None:
+    if not kind.isidentifier() or kind.startswith("_") or importlib.util.find_spec(name) is None:
         return None
     module: Isolation = importlib.import_module(name)
     return module

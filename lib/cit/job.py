@@ -107,6 +107,7 @@ def _data(job: Job, record: Record) -> None:
 
 def _note(job: Job, record: Record) -> None:
     job.notes.append(record)
+    job.seal = ""  # each note is followed by a seal of its own
 
 
 def _act(job: Job, record: Record) -> None:

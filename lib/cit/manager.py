@@ -1,4 +1,4 @@
-"""The queue manager: one tick over a queue recovers, answers and admits.
+"""The queue manager: one tick over a queue recovers, admits and answers.
 
 A tick may be killed anywhere; docs/states.md says what each cut leaves and the next
 tick begins by mending it. One tick runs at a time: who finds another at work goes
@@ -23,7 +23,7 @@ STALE = 3600  # seconds after which a dot file is what a cut left behind
 
 
 def tick(queue: Queue) -> int:
-    """Recover, answer, admit; how many jobs were admitted. Raises Failure(DENIED)."""
+    """Recover, admit, answer; how many jobs were admitted. Raises Failure(DENIED)."""
     if not queue.mine:
         owner = people.user(queue.owner)
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
@@ -32,11 +32,13 @@ def tick(queue: Queue) -> int:
     while queue.locks.hold(locks.MANAGER):
         try:
             recover(queue)
-            answer(queue)
             admitted += admission.admit(queue)
+            answer(queue)
+            left = admission.waiting(queue)
         finally:
             queue.locks.release(locks.MANAGER)
-        if not admission.waiting(queue):
+        # What came since then found this tick at work and went home.
+        if admission.waiting(queue) <= left:
             break
     return admitted
 
@@ -51,8 +53,8 @@ def recover(queue: Queue) -> None:
             hold = held.take(queue, found)
             if hold:
                 with hold:
-                    _close(hold)
-    for state in ("in", "answers", "wait", "hold", "park", "run", "bad"):
+                    hold.settle()
+    for state in (".", "in", "answers", "wait", "hold", "park", "run", "bad"):
         _sweep(queue.directory(state))
 
 
@@ -72,39 +74,29 @@ def answer(queue: Queue) -> None:
 
 
 def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
+    """Write an answer down and do it; where a cut came between the two, only do it."""
     job = hold.read()
-    who = people.who(asked.uid)
-    refused = answers.refusal(queue, asked, job)
-    state = hold.name.state
-    if not refused and job.status and asked.kind != "note":
-        refused = f"cannot {asked.kind} a job that has ended"
-    if refused:
-        queue.note("refused", asked.id, f"{asked.kind}: {refused}", who)
+    if not answers.repeated(job, asked):
+        refused = answers.refusal(queue, asked, job)
+        if job.status and asked.kind != "note":
+            refused = refused or "it has ended"
+        if refused:
+            who = people.who(asked.uid)
+            queue.note("refused", asked.id, f"cannot {asked.kind}: {refused}", who)
+            return
+        hold.record(asked.kind, asked.run, *answers.fields(asked))
+        if job.status:
+            hold.seal()
+            return
+    if hold.settle():
         return
-    if answers.repeated(job, asked):
-        return
-    hold.record(asked.kind, asked.run, *answers.fields(asked))
     if asked.kind == "stop":
         hold.finish("cancelled", 130)
-    elif asked.kind == "hold" and state == "wait":
-        hold.sync()
-        hold.move("hold")
-    elif asked.kind == "release" and state == "hold":
-        hold.sync()
-        hold.move("wait")
-    elif job.status:
-        hold.seal()
-    else:
-        hold.sync()
-
-
-def _close(hold: held.Held) -> None:
-    job = hold.read()
-    if not job.status:
         return
-    if not job.seal:
-        hold.seal()
-    hold.move_done()
+    hold.sync()
+    goal = {"hold": "hold", "release": "wait"}.get(asked.kind)
+    if goal and hold.name.state in ("wait", "hold") and hold.name.state != goal:
+        hold.move(goal)
 
 
 def _finished(queue: Queue, found: Name) -> bool:
@@ -130,6 +122,8 @@ def served(queue: Queue) -> bool:
 
 def busy(queue: Queue) -> bool:
     """Whether a runner could find something to do: waiting jobs, or some that lost theirs."""
+    if queue.paused:
+        return False
     if any(file.endswith(".job") for file in os.listdir(queue.directory("wait").path)):
-        return not queue.paused
+        return True
     return any(not queue.locks.held(found.number) for found in queue.names("run"))

@@ -166,6 +166,9 @@ class _Choice:
             hold = held.take(self.queue, found)
             if hold is None:
                 continue
+            if hold.settle():
+                hold.close()  # it ended, and a cut came before it got to `done/`
+                continue
             if found.state == "run":
                 return hold
             if self._possible(hold):
@@ -191,10 +194,12 @@ class _Choice:
 
     def _list(self) -> None:
         started = time.monotonic()
-        waiting = [] if self.queue.paused else self.queue.waiting()
-        lost = [f for f in self.queue.names("run") if not self.queue.locks.held(f.number)]
-        self.names = [("wait", file) for file in reversed(waiting)]
-        self.names += [("run", found.file) for found in reversed(lost)]
+        self.names = []
+        if not self.queue.paused:
+            waiting = self.queue.waiting()
+            lost = [f for f in self.queue.names("run") if not self.queue.locks.held(f.number)]
+            self.names = [("wait", file) for file in reversed(waiting)]
+            self.names += [("run", found.file) for found in reversed(lost)]
         now = time.monotonic()
         self.fresh = now + 10 * (now - started)
 

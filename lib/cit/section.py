@@ -35,7 +35,8 @@ ASKED_CAP = 1 << 20  # bytes: everything above the trace
 TRACE = b"%% trace 1 tab\n"
 
 _WORD = r"[a-z][a-z0-9-]{0,31}"
-_MARK = re.compile(rf"%% ({_WORD}) ([1-9][0-9]{{0,3}}) ({_WORD})((?: [a-z][a-z0-9-]*(?:=[!-~]*)?)*)")
+_ATTRS = r"(?: [a-z][a-z0-9-]*(?:=[!-~]*)?)*"
+_MARK = re.compile(rf"%% ({_WORD}) ([1-9][0-9]{{0,3}}) ({_WORD})({_ATTRS})")
 
 
 def parse(data: bytes) -> list[Section]:

@@ -7,7 +7,6 @@ room again: nothing is lost. Whatever ended it, nothing of it is left afterwards
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
@@ -15,6 +14,7 @@ import time
 from collections import namedtuple
 
 from cit import survivors, trace, usage
+from cit.files import FULL
 from cit.output import Output
 from cit.wants import OK, Outcome
 
@@ -45,7 +45,6 @@ else:
 TICK = 0.5  # seconds between looks at what does not announce itself
 PERIOD = 5.0  # seconds between usage records
 CHUNK = 64 << 10
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Supervision:

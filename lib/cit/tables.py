@@ -22,6 +22,20 @@ else:
 # fmt: off
 # ruff: noqa: E501
 KINDS: dict[str, Kind] = {
+    'config': Kind(1, schema={
+        'type': 'object',
+        'additionalProperties': False,
+        'properties': {
+            'queue': {'type': 'string', 'expected': 'the directory of a queue'},
+            'work': {'type': 'string', 'expected': 'a directory'},
+            'slots': {'type': 'integer', 'minimum': 1, 'maximum': 4096},
+            'start': {'enum': ['push', 'cron']},
+            'grace': {'format': 'duration', 'minimum': 0},
+            'cgroup': {'type': 'string', 'expected': 'the directory of a control group, or none'},
+            'job_uid': {'type': 'integer', 'minimum': 1, 'maximum': 4294967294},
+            'color': {'enum': ['auto', 'always', 'never']},
+        },
+    }),
     'files': Kind(1, formats=('tar',)),
     'history': Kind(1, formats=('tab',)),
     'job': Kind(1, formats=('toml',), cap=16384, schema={

@@ -28,8 +28,9 @@ from cit import (
     walk,
     workspace,
 )
-from cit.command import Around, patiently
+from cit.command import Around
 from cit.errors import Bad
+from cit.files import patiently
 from cit.isolation import SetupFailed
 from cit.supervise import TICK
 from cit.wants import Begin, Down, End, Exec, Outcome, Up
@@ -65,7 +66,7 @@ def work(hold: Held, means: Means) -> Outcome:
         outcome = Outcome("setup", 125, reason=str(bad))
     finally:
         space.close()
-    patiently(lambda: hold.finish(outcome.status, outcome.code))
+    hold.finish(outcome.status, outcome.code)
     return outcome
 
 

@@ -88,15 +88,12 @@ class Workspace:
 
     def close(self) -> None:
         """Let go, and remove it where the job left nothing in it."""
-        for leave in (
-            lambda: os.rmdir(PRIVATE, dir_fd=self._fd),
-            lambda: os.rmdir(self.path),
-            lambda: os.rmdir(self.parent),
-        ):
-            try:
-                leave()
-            except OSError:
-                break
+        try:
+            os.rmdir(PRIVATE, dir_fd=self._fd)
+            os.rmdir(self.path)
+            os.rmdir(self.parent)
+        except OSError:
+            pass  # not empty: it stays for a look, until the job is pruned
         os.close(self._private)
         os.close(self._fd)
 

@@ -106,13 +106,13 @@ class enter:
         self.handle, self.place = handle, place
         self.open: list[int] = []
         self.bwrap: proc.Child | None = None
-        self.init = -1  # pidfd of the first process inside
+        self.pid, self.init = 0, -1  # the first process inside, and its pidfd
 
     def __enter__(self) -> Entry:
         try:
-            pid = self._start()
-            self.init = self._keep(os.pidfd_open(pid))
-            namespaces = self._namespaces(pid)
+            self.pid = self._start()
+            self.init = self._keep(os.pidfd_open(self.pid))
+            namespaces = self._namespaces(self.pid)
             if _readable(self.init, 0):  # else the numbers could be of another process
                 raise SetupFailed("bubblewrap was killed")
         except OSError as error:
@@ -129,11 +129,15 @@ class enter:
                 signal.pidfd_send_signal(self.init, signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it has ended by itself
+            # Readable only when every process inside is gone. Then bubblewrap, left to itself,
+            # reaps it and ends; if that was killed, it has become our child.
+            _readable(self.init, _PATIENCE)
+            if self.bwrap:
+                _readable(self.bwrap.pidfd, _PATIENCE)
         if self.bwrap:
             self.bwrap.close()
-        if self.init >= 0:
-            # Readable only when every process inside is gone.
-            _readable(self.init, _PATIENCE)
+        if self.pid:
+            _bury(self.pid)
         while self.open:
             os.close(self.open.pop())
 
@@ -181,7 +185,10 @@ class enter:
         self._drop(hello, out, tell, args, passwd, group)
         if self.bwrap.failed:
             raise SetupFailed(f"cannot start bubblewrap: {os.strerror(self.bwrap.failed.errno)}")
-        os.write(say, b"\n")
+        try:
+            os.write(say, b"\n")
+        except BrokenPipeError:
+            pass  # it ended before it read: there will be no echo
         if not _readable(echo, _PATIENCE) or not os.read(echo, 1):
             raise SetupFailed(_complaint(complaint))
         return int(os.read(info, 4096).partition(b'"child-pid":')[2].split(b",")[0])
@@ -257,6 +264,13 @@ def _readable(fd: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
+
+
+def _bury(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass  # its own parent has done so
 
 
 def _complaint(fd: int) -> str:
