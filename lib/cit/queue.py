@@ -84,8 +84,11 @@ class Queue:
 
     @property
     def slots(self) -> int:
-        """How many jobs run here at once."""
-        slots = self.setting("slots")
+        """How many jobs run here at once: by its owner's configuration, else by the queue's."""
+        own = config.value("slots") if self.mine else None
+        if own and not (own.isascii() and own.isdecimal() and int(own)):
+            raise Failure(CONFIG, f"slots: expected a number of jobs, found '{own}'")
+        slots = int(own) if own else self.setting("slots")
         assert isinstance(slots, int)
         return slots or os.cpu_count() or 1
 
