@@ -29,7 +29,7 @@ from cit import (
     work,
 )
 from cit.command import Means
-from cit.errors import BUG, CONFIG, DENIED, DONE, LATER, Bad, Failure
+from cit.errors import CONFIG, DENIED, DONE, Bad, Failure
 from cit.queue import MODES, Queue
 
 TYPE_CHECKING = False
@@ -79,14 +79,15 @@ def serve(path: str, slots: int | None = None) -> int:
     count = slots or queue.slots
     if count == 1:
         return _worker(path, 0)
-    workers = {}
+    workers = []
     for slot in range(count):
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
-            # Locks belong to a descriptor: a worker opens its own.
-            os._exit(_guarded(path, slot))
-        workers[pid] = slot
+            # Returned and raised through the whole stack, the end of a worker is told like
+            # that of any command. Locks belong to a descriptor: it opens its own.
+            return _worker(path, slot)
+        workers.append(pid)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
     return max(codes, key=abs, default=DONE)
 
@@ -110,25 +111,6 @@ def _interruptible() -> Callable[[], str]:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, ask)
     return lambda: asked[0] if asked else ""
-
-
-def _guarded(path: str, slot: int) -> int:
-    try:
-        return _worker(path, slot)
-    except Failure as failure:
-        sys.stderr.write(f"cit-run: {failure}\n")
-        return failure.code
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        # The disk is full or fails: the job stays where it is, for the next runner.
-        sys.stderr.write(f"cit-run: {error.strerror}\n")
-        return LATER
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-        return BUG
 
 
 def _worker(path: str, slot: int) -> int:
