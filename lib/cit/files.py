@@ -14,6 +14,8 @@ import os
 import stat
 import time
 
+from cit.trace import TEAR
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,9 +202,12 @@ def _sync_names(fd: int) -> None:
 
 def append(path: str, data: bytes, mode: int) -> None:
     """Append whole lines to a file of ours that is not a job: a log of acts, receipts."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(path, flags, mode)
     try:
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            data = TEAR + data  # a crash cut the last line: it must not swallow the next one
         write(fd, data)
         os.fsync(fd)
     finally:

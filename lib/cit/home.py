@@ -66,7 +66,8 @@ def queues() -> list[str]:
     try:
         with open(os.path.join(config.home(), "queues"), encoding="utf-8",
                   errors="surrogateescape") as file:  # fmt: skip
-            return list(dict.fromkeys(trace.unescape(line) for line in file.read().splitlines()))
+            whole = [line for line in file.read().split("\n")[:-1] if not line.endswith("\x18")]
+            return list(dict.fromkeys(map(trace.unescape, whole)))
     except FileNotFoundError:
         return []
 
