@@ -1,13 +1,15 @@
-"""Programs walked with a list of answers: how the language is tested."""
+"""Programs walked with a list of answers: how the language is tested. And a queue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cit import program, replay, walk
+from cit import admission, asked, layout, name, program, replay, request, walk
+from cit.queue import Queue
 from cit.steps import Steps
 from cit.wants import OK, Begin, Down, End, Exec, Node, Outcome, Up
 
@@ -72,3 +74,42 @@ def tell() -> Tell:
             answer = queue.pop(0) if queue else always.get(kind, usual(want))
 
     return told
+
+
+# --- queues ----------------------------------------------------------------------------------
+
+Drop = Callable[..., str]
+
+
+@pytest.fixture
+def queue(world: Path) -> Queue:
+    """An empty queue of ours."""
+    path = world / ".cit" / "queue"
+    layout.create(str(path), {"name": "main", "slots": 2})
+    return Queue(str(path))
+
+
+@pytest.fixture
+def drop(queue: Queue) -> Drop:
+    """Put a job into the drop box: drop("#!/bin/true", name="x", priority=1) -> its id."""
+    ids = request.Ids()
+
+    def put(text: str = "#!/bin/true\n", id: str = "", **changes: Any) -> str:
+        made = asked.compose(text.encode(), id or ids.next(), "main", "test", changes)
+        file = name.drop(made.job["id"], made.job["name"])
+        queue.directory("in").publish(file, made.data)
+        return str(made.job["id"])
+
+    return put
+
+
+@pytest.fixture
+def push(queue: Queue, drop: Drop) -> Drop:
+    """As drop(), and have it admitted."""
+
+    def put(text: str = "#!/bin/true\n", **changes: Any) -> str:
+        id = drop(text, **changes)
+        admission.admit(queue)
+        return id
+
+    return put
