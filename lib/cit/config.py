@@ -11,6 +11,7 @@ import os
 from cit.errors import CONFIG, Bad, Failure
 
 SYSTEM = "/etc/cit/config.toml"
+PATHS = ("queue", "work")  # keys whose values are paths
 
 
 def home() -> str:
@@ -37,7 +38,7 @@ def origin(key: str) -> tuple[str | None, str]:
 
 def _placed(key: str, text: str, path: str) -> str:
     """A path in a configuration file is below that file's directory, not the caller's."""
-    if key not in ("queue", "work"):
+    if key not in PATHS:
         return text
     return os.path.join(os.path.dirname(path), os.path.expanduser(text))
 
