@@ -27,7 +27,7 @@ test: .venv/ready ## run all tests; safe as any user on any machine (ARGS=… fo
 	$(V) -m pytest -q -n $(JOBS) $(ARGS)
 
 check: .venv/ready lint ## what to run before each commit: lint, unit and house tests; seconds
-	$(V) -m pytest -q -n $(JOBS) tests/unit tests/house $(ARGS)
+	$(V) -m pytest -q -n $(JOBS) --hypothesis-profile=quick tests/unit tests/house $(ARGS)
 
 lint: .venv/ready ## ruff, mypy --strict, shellcheck
 	$(V) -m ruff check -q

@@ -12,6 +12,7 @@ may be skipped: a skip is then a failure.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pwd
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 TOP = Path(__file__).resolve().parent.parent
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,6 +51,12 @@ class Ended(NamedTuple):
 
 
 Cit = Callable[..., Ended]
+
+
+# A busy machine must not fail a test. `make check` takes the quick one.
+settings.register_profile("full", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("full")
 
 
 # --- skips -----------------------------------------------------------------------------------
@@ -95,14 +103,19 @@ def workspaces() -> Iterator[str]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names for home directories. (mktemp would look through all there are for each one.)"""
+    shelf = tmp_path_factory.mktemp("homes")
+    return (shelf / f"of a test {number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
 def world(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """The home directory of a fresh environment."""
-    home = tmp_path_factory.mktemp("home") / "of a test"
+    home = next(homes)
     home.mkdir()
     for name in os.environ:
         if name.startswith(("CIT_", "XDG_", "LC_", "PYTHON")) and name != "CIT_TEST_SYSTEM":
