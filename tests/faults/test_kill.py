@@ -68,3 +68,19 @@ def test_a_command_killed_at_any_system_call_loses_nothing_and_repeats_nothing(
     assert kills >= KILLS * 0.8, "most of the chosen system calls did not come"
     names = sorted({point.syscall for point in chances})
     figure(f"{kills} kills of {command.__name__} at {len(chances)} places of {', '.join(names)}")
+
+
+def test_a_job_whose_runner_dies_under_it_is_ended_and_not_executed_again(home: Home) -> None:
+    sleep = f"sleep 50{abs(hash(home.place)) % 10**8}.5"
+    for number in range(1, harness.size(3, 100) + 1):
+        # Silent: nothing but the rule makes its beginning durable.
+        [id] = home.push(1, sleep, "time = '5s'")
+        home.must("cit-queue", "tick")
+        runner = home.start("cit-run", "-j", "1")
+        harness.await_true(lambda n=number: len(home.executions()) == n, 20, "the job to begin")
+        harness.stop(runner)
+
+        home.settle()
+
+        assert [] == harness.alive(sleep)
+        assert [] == harness.complaints(home, [id], {("lost", 1)})
