@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-
 from cit import ask
 from cit.errors import DONE
+from cit.options import Parser
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "cit-hold", allow_abbrev=False,
+def parser() -> Parser:
+    p = Parser(
+        "cit-hold",
         description="Hold jobs back: one that waits is not started, one that runs begins no"
         " further step, until it is released.",
     )  # fmt: skip

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from cit import ask
 from cit.errors import DONE
+from cit.options import Parser
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "cit-note", description="Write a note into a job, also a finished one.", allow_abbrev=False
-    )
+def parser() -> Parser:
+    p = Parser("cit-note", description="Write a note into a job, also a finished one.")
     p.add_argument("job", metavar="JOB", help="an id, a unique part of one, or a name")
     p.add_argument("text", nargs="+", metavar="TEXT", help="the note; words are joined")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")

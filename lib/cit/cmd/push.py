@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -10,6 +9,7 @@ import time
 from cit import asked, home, request, send, start, trace
 from cit.errors import AWAY, DONE, USAGE, Failure
 from cit.home import Receipt
+from cit.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from cit.queue import Queue
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "cit-push", allow_abbrev=False,
+def parser() -> Parser:
+    p = Parser(
+        "cit-push",
         usage="cit-push [OPTION]... FILE...\n       cit-push [OPTION]... -- COMMAND [ARG]...",
         description="Put jobs into a queue and print their ids, each when its job is safe.",
     )  # fmt: skip

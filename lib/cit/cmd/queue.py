@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from cit import config, home, layout, manager, name, people, start, table, terminal, trace
 from cit.errors import DENIED, DONE, NO, USAGE, Failure
 from cit.job import column
+from cit.options import Parser
 from cit.queue import Queue
 from cit.trace import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 COLUMNS = ("queue", "state", "wait", "hold", "run", "done", "reason")
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser("cit-queue", description="Make, tend and check queues.",
-                                  allow_abbrev=False)  # fmt: skip
+def parser() -> Parser:
+    top = Parser("cit-queue", description="Make, tend and check queues.")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, help: str) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, help=help, description=help, allow_abbrev=False)
+    def verb(name: str, help: str) -> Parser:
+        made = verbs.add_parser(name, help=help, description=help)
         made.add_argument("queue", nargs="?", metavar="QUEUE", help="its directory")
         return made
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 
 from cit import config, home, request, runner, send, trace
 from cit.errors import DONE, NO, USAGE, Failure
+from cit.options import Parser
 from cit.queue import Queue
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "cit-run", allow_abbrev=False,
+
+def parser() -> Parser:
+    p = Parser(
+        "cit-run",
         usage="cit-run [OPTION]... [FILE]\n       cit-run [OPTION]... -- COMMAND [ARG]...",
         description="With FILE or COMMAND: run that job here and now, with its exit code."
         " Without: serve the queue once.",

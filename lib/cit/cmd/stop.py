@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 from cit import ask
 from cit.errors import DONE
+from cit.options import Parser
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "cit-stop", description="Stop jobs: one that waits never starts, one that runs is ended.",
-        allow_abbrev=False,
-    )  # fmt: skip
+def parser() -> Parser:
+    p = Parser(
+        "cit-stop", description="Stop jobs: one that waits never starts, one that runs is ended."
+    )
     p.add_argument("jobs", nargs="+", metavar="JOB", help="an id, a unique part of one, or a name")
     p.add_argument("--reason", default="", help="why, for the record")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
