@@ -21,8 +21,9 @@ WRITABLE = {
     "busybox": (HOME, "/opt", "/srv", "/tmp", "/var"),
     "host": (HOME, "/tmp", "/var/tmp"),
 }
-# What waits inside while a command runs.
-HOLDER = {"busybox": ("/bin/busybox", "cat"), "host": ("/bin/cat",)}
+# What waits inside while a command runs. A shell that waits reaps orphans too.
+_WAIT = ("-c", "(cat); :")
+HOLDER = {"busybox": ("/bin/busybox", "sh", *_WAIT), "host": ("/bin/sh", *_WAIT)}
 
 # Permissions hold inside too, with those of the caller's groups. These are for what was left
 # readable by mistake, or to a group that the caller is in.

@@ -6,6 +6,10 @@ that all is mounted, and opens the namespaces around that. proc.start enters
 these, and so knows the errno of exec and the raw status. Leaving kills the
 first process inside, and with it the kernel kills every other.
 
+The holder is not in the control group of the job. So that a job cannot trace
+it and go on in its name, it has one capability more than the job has: one that
+is good for nothing in a user namespace.
+
 Inside there is one user, no capability and no way to another user namespace.
 The network is the host's.
 """
@@ -37,8 +41,9 @@ _GROUP = f"root:x:0:\njob:x:{UID}:\nnogroup:x:65534:\n"
 
 _SANDBOX = [
     "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-    "--disable-userns", "--cap-drop", "ALL", "--uid", str(UID), "--gid", str(UID),
-    "--die-with-parent", "--new-session", "--clearenv", "--chdir", "/",
+    "--disable-userns", "--uid", str(UID), "--gid", str(UID),
+    "--cap-drop", "ALL", "--cap-add", "CAP_WAKE_ALARM",
+    "--as-pid-1", "--die-with-parent", "--new-session", "--clearenv", "--chdir", "/",
 ]  # fmt: skip
 _NAMESPACES = ("mnt", "pid", "ipc", "uts", "cgroup", "user")
 _NS_GET_USERNS = 0xB701  # ioctl_ns(2)
