@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from cit import (
     VERSION,
@@ -204,6 +205,7 @@ class _Worker:
             self.withheld = answer.kind == "hold"
 
 
+@cache
 def _boot() -> str:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()

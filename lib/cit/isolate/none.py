@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from cit.isolation import Entry, SetupFailed, barred
 
@@ -40,18 +41,26 @@ class enter:
         self.place = place
 
     def __enter__(self) -> Entry:
-        import pwd
-
         work, user = self.place.work, self.place.user
         if user and (closed := barred(work, user)):
             raise SetupFailed(f"user {user[0]} cannot pass through '{closed}' to the workspace")
-        uid = user[0] if user else os.getuid()
-        try:
-            who = pwd.getpwuid(uid)
-        except KeyError:  # containers, and dedicated accounts, may have no entry
-            return Entry([], (), work, {"HOME": work, "USER": str(uid), "LOGNAME": str(uid)})
-        env = {"HOME": who.pw_dir, "USER": who.pw_name, "LOGNAME": who.pw_name}
-        return Entry([], (), work, env)
+        home, name = _account(user[0] if user else os.getuid())
+        return Entry([], (), work, {"HOME": home or work, "USER": name, "LOGNAME": name})
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+@cache
+def _account(uid: int) -> tuple[str, str]:
+    """Home and name of a user; containers, and dedicated uids, may have no entry.
+
+    Asking can mean a question to a directory service, so once for each runner is enough.
+    """
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return "", str(uid)
+    return entry.pw_dir, entry.pw_name
