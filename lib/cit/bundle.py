@@ -6,6 +6,7 @@ that stay inside, each under a name that stays inside; all else is refused.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 
@@ -13,9 +14,14 @@ from cit.errors import BAD, MISSING, Bad, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import gzip
     import tarfile
 
 CAP = 1 << 28  # bytes unpacked: an archive may be a bomb
+PIECE = 1 << 20
+DEEPEST = 100  # directories in directories
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS)
 
 
 def pack(paths: list[str]) -> bytes:
@@ -36,7 +42,7 @@ def pack(paths: list[str]) -> bytes:
         for path in paths:
             inside = os.path.normpath(path)
             if inside.startswith(("/", "..")):
-                inside = os.path.basename(inside)
+                inside = os.path.basename(os.path.abspath(path))
             try:
                 archive.add(path, inside, filter=_plain)
             except FileNotFoundError:
@@ -46,24 +52,57 @@ def pack(paths: list[str]) -> bytes:
     return base64.encodebytes(data.getvalue())
 
 
-def unpack(body: bytes, directory: str) -> None:
-    """Make the files of a section in a directory. Raises Bad where the archive is not clean."""
+def unpack(body: bytes, directory: str, cap: int = CAP) -> None:
+    """Make the files of a section in a directory, instead of those of the same name.
+
+    Raises Bad where the archive is not clean, OSError where the machine is at fault.
+    """
     import base64
     import binascii
+    import gzip
     import tarfile
     import zlib
 
     try:
-        data = base64.b64decode(body, validate=False)
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            left = CAP
+        with (
+            gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(body, validate=False))) as zipped,
+            tarfile.open(fileobj=_Capped(zipped, cap), mode="r:") as archive,  # type: ignore[call-overload]
+        ):
+            left = cap
             for member in archive:
                 left -= member.size
                 if left < 0:
-                    raise Bad(f"its files are over {CAP} bytes")
+                    raise Bad(f"its files are over {cap} bytes")
                 _unpack(archive, member, directory)
     except (tarfile.TarError, binascii.Error, EOFError, zlib.error, ValueError) as error:
         raise Bad(f"its files cannot be unpacked: {error}") from None
+    except OSError as error:
+        if error.errno in _MACHINE:
+            raise
+        # A name that is too long, a file and a directory of one name: no archive of ours.
+        raise Bad(f"its files cannot be unpacked: {error.strerror or error}") from None
+
+
+class _Capped:
+    """What is unpacked, of which a few bytes may stand for gigabytes: so much, and a piece at once.
+
+    Headers count too, and tarfile holds each of them in memory.
+    """
+
+    def __init__(self, file: gzip.GzipFile, cap: int) -> None:
+        self.file, self.cap, self.tell = file, cap + PIECE, file.tell
+
+    def read(self, size: int) -> bytes:
+        self._check(size, self.file.tell() + size)
+        return self.file.read(size)
+
+    def seek(self, offset: int) -> None:
+        self._check(0, offset)
+        self.file.seek(offset)
+
+    def _check(self, size: int, end: int) -> None:
+        if size > PIECE or end > self.cap:
+            raise Bad(f"its files and their names are over {self.cap - PIECE} bytes")
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -80,6 +119,8 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -
     inside = os.path.normpath(member.name)
     if inside.startswith(("/", "..")) or "\0" in inside:
         raise Bad(f"its file '{member.name}' leads out of the workspace")
+    if inside.count("/") > DEEPEST:
+        raise Bad(f"its file '{member.name[:100]}...' is more than {DEEPEST} directories deep")
     path = os.path.join(directory, inside)
     parent = os.path.dirname(path)
     # A link among the files must not carry a later one out.
@@ -94,14 +135,23 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -
         goal = os.path.normpath(os.path.join(os.path.dirname(inside), member.linkname))
         if os.path.isabs(member.linkname) or goal.startswith(".."):
             raise Bad(f"its link '{member.name}' leads out of the workspace")
+        _make_room(path)
         os.symlink(member.linkname, path)
     elif member.isreg():
         source = archive.extractfile(member)
         assert source is not None
-        # Never through something that is there already.
+        _make_room(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(path, flags, 0o755 if member.mode & 0o100 else 0o644), "wb") as target:
-            while part := source.read(1 << 20):
+            while part := source.read(PIECE):
                 target.write(part)
     else:
         raise Bad(f"its file '{member.name}' is neither file, directory nor link")
+
+
+def _make_room(path: str) -> None:
+    # What a cut left half unpacked, or an earlier member of the archive: never written through.
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
