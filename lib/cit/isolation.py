@@ -37,12 +37,14 @@ if TYPE_CHECKING:
 
         `prefix` goes before argv; `namespaces` are open files to enter, in this order; `cwd` is
         the workspace as seen inside; `env` what only the isolation knows (HOME, USER, PATH).
+        `setuid`: whether setuid programs (sudo, sendmail) may work as they do for the account.
         """
 
         prefix: list[str]
         namespaces: tuple[int, ...]
         cwd: str
         env: dict[str, str]
+        setuid: bool = False
 
     class Isolation(Protocol):
         """The names that a module of cit.isolate has."""
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 
 else:
     Place = namedtuple("Place", "id run work state user hide", defaults=(None, ()))
-    Entry = namedtuple("Entry", "prefix namespaces cwd env")
+    Entry = namedtuple("Entry", "prefix namespaces cwd env setuid", defaults=(False,))
 
 
 class SetupFailed(Exception):
