@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from cit import config, home, request, runner, send, trace
+from cit import config, files, home, request, runner, send, trace
 from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
@@ -14,6 +14,8 @@ from cit.queue import Queue
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from cit.command import Echo
 
 
 def parser() -> Parser:
@@ -41,8 +43,12 @@ def main(argv: list[str]) -> int:
         return _check()
     if args.file and command:
         raise Failure(USAGE, "expected a file or a command, not both")
+    if args.watch and (args.file or command):
+        raise Failure(USAGE, "--watch serves a queue: expected neither file nor command")
     if args.file or command:
         return _run(args, command)
+    if "--" in argv or args.bring or request.changes(args):
+        raise Failure(USAGE, "expected a file or a command to run")
     path = os.path.abspath(args.queue) if args.queue else config.queue()
     if not args.watch:
         return runner.serve(path, args.slots)
@@ -58,19 +64,37 @@ def _run(args: argparse.Namespace, command: list[str]) -> int:
     job = request.compose(
         args.file, command, args.bring, request.changes(args), id, str(queue.setting("name"))
     )
-    outcome = runner.run(queue.path, job, None if args.quiet else _echo)
+    outcome = runner.run(queue.path, job, None if args.quiet else _echo())
     now = trace.stamp(time.time())
     home.receive([home.Receipt(now, "ran", job.job["id"], job.job["name"], queue.path, job.sha256)])
     if outcome.status not in ("ok", "failed"):
-        why = f": {outcome.reason}" if outcome.reason else ""
-        sys.stderr.write(f"cit-run: job '{job.job['id']}' ended as {outcome.status}{why}\n")
+        why = outcome.reason or (_signal(outcome.signal) if outcome.signal else "")
+        told = f"{outcome.status}: {why}" if why else outcome.status
+        sys.stderr.write(f"cit-run: job '{job.job['id']}' ended as {told}\n")
     return outcome.code
 
 
-def _echo(stream: str, data: bytes) -> None:
-    target = sys.stdout if stream == "out" else sys.stderr
-    target.buffer.write(data)
-    target.flush()
+def _echo() -> Echo:
+    """Shows what the job prints. When nobody reads it any more, the job still goes on."""
+    unread: set[str] = set()
+
+    def echo(stream: str, data: bytes) -> None:
+        if stream not in unread:
+            try:
+                files.write(1 if stream == "out" else 2, data)
+            except BrokenPipeError:
+                unread.add(stream)
+
+    return echo
+
+
+def _signal(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number only
+        return str(number)
 
 
 def _check() -> int:
@@ -79,5 +103,6 @@ def _check() -> int:
     complete = True
     for what, ok, detail, fix in offer.facts():
         complete = complete and ok
-        print(what, "yes" if ok else "no", detail, fix or "-", sep="\t")
+        # What an administrator would run may be several lines; a record is one.
+        print(what, "yes" if ok else "no", detail, fix.replace("\n", "; ") or "-", sep="\t")
     return DONE if complete else NO
