@@ -5,8 +5,21 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import config, home, layout, manager, name, people, start, table, terminal, trace
-from cit.errors import DENIED, DONE, NO, USAGE, Failure
+from cit import (
+    config,
+    formats,
+    home,
+    layout,
+    manager,
+    name,
+    people,
+    start,
+    table,
+    terminal,
+    toml,
+    trace,
+)
+from cit.errors import DENIED, DONE, MISSING, NO, USAGE, Bad, Failure
 from cit.job import column
 from cit.options import Parser
 from cit.queue import Queue
@@ -30,22 +43,20 @@ def parser() -> Parser:
 
     init = verb("init", "make a queue")
     init.add_argument("--name", help="what jobs call it; else the name of its directory")
-    init.add_argument(
-        "--slots", type=int, default=0, metavar="N", help="jobs at once; else as processors"
-    )
-    init.add_argument(
-        "--readers", choices=("owner", "group", "all"), default="owner", help="who may look"
-    )
-    init.add_argument("--push", action="append", metavar="WHO", help="owner, a user, @GROUP or '*'")
-    init.add_argument(
-        "--none", choices=("owner", "all"), default="owner", help="whose jobs may run unisolated"
-    )
-    init.add_argument(
-        "--start", choices=("push", "cron"), default="cron", help="what starts a runner"
-    )
+    init.add_argument("--slots", type=int, default=0, metavar="N",
+                      help="jobs at once; 0 is as many as processors [0]")
+    init.add_argument("--readers", choices=("owner", "group", "all"), default="owner",
+                      help="who may look [owner]")
+    init.add_argument("--push", action="append", metavar="WHO",
+                      help="who may push: owner, a user, @GROUP or '*' [owner]")
+    init.add_argument("--none", choices=("owner", "all"), default="owner",
+                      help="whose jobs may run unisolated [owner]")
+    init.add_argument("--start", choices=("push", "cron"),
+                      help="what starts a runner [push, where only the owner may push]")
     verb("tick", "recover, answer and admit, once")
-    for act in ("pause", "resume"):
-        made = verb(act, f"{act} a queue: a paused one admits jobs and starts none")
+    for act, help in (("pause", "start no job from now on; what runs goes on"),
+                      ("resume", "end a pause")):
+        made = verb(act, help)
         made.add_argument("--reason", default="", help="why")
     fsck = verb("fsck", "check that every job is whole and in one place")
     fsck.add_argument(
@@ -79,16 +90,20 @@ def _own(queue: Queue) -> Queue:
 
 
 def _init(path: str, args: argparse.Namespace) -> int:
-    if args.slots < 0:
-        raise Failure(USAGE, "cannot have fewer than no slots")
     called = args.name or name.simplify(os.path.basename(path))
     if not name.is_name(called):
         raise Failure(USAGE, f"cannot name a queue '{called}': a name is a-z, 0-9, '.', '_', '-'")
-    layout.create(path, {
+    push = args.push or ["owner"]
+    settings = {
         "name": called, "epoch": 1, "slots": args.slots, "policy": "fifo",
-        "push": args.push or ["owner"], "readers": args.readers, "none": args.none,
-        "start": args.start,
-    })  # fmt: skip
+        "push": push, "readers": args.readers, "none": args.none,
+        "start": args.start or ("push" if push == ["owner"] else "cron"),
+    }  # fmt: skip
+    try:
+        formats.settings(toml.dumps(settings), "queue")
+    except Bad as bad:
+        raise Failure(USAGE, f"cannot make a queue with '{bad.text}': {bad}") from None
+    layout.create(path, settings)
     home.know(path)
     return DONE
 
@@ -124,8 +139,12 @@ def _fsck(queue: Queue, args: argparse.Namespace) -> int:
 
     ids: list[str] = []
     if args.ids:
-        with open(0 if args.ids == "-" else args.ids, encoding="ascii") as file:
-            ids = file.read().split()
+        try:
+            with open(0 if args.ids == "-" else args.ids, encoding="utf-8") as file:
+                ids = file.read().split()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            reason = str(error.strerror).lower()
+            raise Failure(MISSING, f"cannot read '{args.ids}': {reason}") from None
     complaints = 0
     for complaint in fsck.check(queue, ids):
         complaints += 1
