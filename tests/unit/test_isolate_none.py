@@ -41,6 +41,14 @@ def test_a_command_has_the_home_and_the_name_of_its_user(tmp_path: Path) -> None
         assert {"HOME": me.pw_dir, "USER": me.pw_name, "LOGNAME": me.pw_name} == entry.env
 
 
+def test_setuid_programs_work_for_the_own_jobs_of_an_account_only(public: Path) -> None:
+    with (
+        none.enter("none", place(public)) as own,
+        none.enter("none", place(public, (1, 1))) as other,
+    ):
+        assert (True, False) == (own.setuid, other.setuid)
+
+
 def test_a_user_without_an_account_is_at_home_in_the_workspace(public: Path) -> None:
     with none.enter("none", place(public, (54321, 54321))) as entry:
         assert {"HOME": str(public), "USER": "54321", "LOGNAME": "54321"} == entry.env
