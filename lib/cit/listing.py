@@ -38,9 +38,7 @@ class Listing:
         """
         self.queue, self.words, self.kept = queue, words, kept
         # In the order of a job's way: what moves meanwhile is told twice, never missed.
-        self._files = {
-            state: sight.listed(queue, state) for state in _WAY if state in states
-        }
+        self._files = {state: sight.listed(queue, state) for state in _WAY if state in states}
         self.counts = {state: len(self._files[state]) for state in ORDER if state in self._files}
 
     def __iter__(self) -> Iterator[Seen]:

@@ -131,15 +131,12 @@ class Log:
 
 def admitted(where: Queue, found: Name) -> Name:
     """Wait until a job is out of the drop box. Raises Failure(BAD) where it was refused."""
-    if found.state != "in":
-        return found
     with watch.Watch(os.path.join(where.path, "in")) as watching:
         while found.state == "in":
+            watching.wait(RESCAN)
             found = where.now(found.id) or where.find(found.id)
-            if found.state == "bad":
-                raise Failure(BAD, f"job '{found.id}' was refused: cit-why tells why")
-            if found.state == "in":
-                watching.wait(RESCAN)
+    if found.state == "bad":
+        raise Failure(BAD, f"job '{found.id}' was refused: cit-why tells why")
     return found
 
 
@@ -169,7 +166,8 @@ def moment(text: str, now: float) -> str:
         whole = f"{trace.day(now)}T{whole}"
     stamp = whole + "0000-01-01T00:00:00.000Z"[len(whole) :]
     try:
-        if len(whole) >= 10 and trace.stamp(trace.seconds(stamp)) == stamp:
+        # A day or an hour that does not exist comes back as another.
+        if len(whole) >= 10 and trace.stamp(trace.seconds(stamp))[:19] == stamp[:19]:
             return stamp
     except ValueError:
         pass

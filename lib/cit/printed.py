@@ -43,7 +43,8 @@ else:
 # Lines that begin alike. Nothing in it is tried twice: the repetitions give nothing back.
 _BLOCK = re.compile(
     rb"^(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)\tlog"
-    rb"\t([^\t\n]+)\t([^\t\n+]+)(\+?)\t).*\n(?:\1.*\n)*+", re.MULTILINE
+    rb"\t([^\t\n]+)\t([^\t\n+]+)(\+?)\t).*\n(?:\1.*\n)*+",
+    re.MULTILINE,
 )
 _TORN = re.compile(rb"^.*\x18\n", re.MULTILINE)
 _SGR = re.compile(rb"\\x1b(\[[0-9;:]{0,60}m)")
@@ -102,7 +103,7 @@ def shown(text: bytes, *, color: bool) -> bytes:
         text = text.replace(b"\\\\", b"\0").replace(b"\\t", b"\t").replace(b"\\r\n", b"\n")
         text = text.removesuffix(b"\\r")
         if color and b"\\x1b[" in text:
-            text = _SGR.sub(rb"\x1b\1", text)
+            text = _SGR.sub(b"\x1b\\1", text)
             lines = text.split(b"\n")
             text = b"\n".join([s + _RESET if b"\x1b" in s else s for s in lines])
         text = text.replace(b"\0", b"\\")

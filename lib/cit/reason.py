@@ -88,9 +88,7 @@ def _dropped(queue: Queue, now: float) -> Answer:
             [("queue", queue.path)],
         )
     came = f"for {human_duration(int(now - ticked))}" if ticked else "yet"
-    return Answer(
-        f"lies in the drop box: the queue manager has not come by {came}", _serve(queue)
-    )
+    return Answer(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
 
 
 def _waiting(queue: Queue, found: Name, now: float, machine: Machine) -> Answer:
@@ -175,9 +173,7 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
         worker = f"on {told.host}", f"pid {told.pid}", f"attempt {told.attempt}"
         where = [("claimed", told.claimed, *worker)]
     if queue.mine and not queue.locks.held(found.number):
-        return Answer(
-            "lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)]
-        )
+        return Answer("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
         return Answer("is being claimed", [])
     acts = [act for act in told.acts if act.kind in ("hold", "release")]

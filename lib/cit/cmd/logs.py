@@ -23,18 +23,30 @@ STREAMS = ("out", "err", "cit")
 
 def parser() -> argparse.ArgumentParser:
     p = Parser("cit-logs", description="Print or follow the log of a job, or of one run of it.")
-    p.add_argument("job", metavar="JOB[.RUN]",
-                   help="id or name of a job; and a run such as 1.2, with those below it")
-    p.add_argument("-f", "--follow", action="store_true",
-                   help="go on until the end, and exit with the job's code")
+    p.add_argument(
+        "job",
+        metavar="JOB[.RUN]",
+        help="id or name of a job; and a run such as 1.2, with those below it",
+    )
+    p.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="go on until the end, and exit with the job's code",
+    )
     p.add_argument("-n", "--number", type=int, metavar="N", help="begin with the last N lines")
-    p.add_argument("--since", metavar="WHEN",
-                   help="begin so long ago (10m), or at a time in UTC (20:37)")
-    p.add_argument("--stream", choices=STREAMS, action="append",
-                   help="only this stream, on standard output")
+    p.add_argument(
+        "--since", metavar="WHEN", help="begin so long ago (10m), or at a time in UTC (20:37)"
+    )
+    p.add_argument(
+        "--stream", choices=STREAMS, action="append", help="only this stream, on standard output"
+    )
     p.add_argument("--raw", action="store_true", help="the bytes as they were printed")
-    p.add_argument("--time", choices=("none", "relative", "absolute"),
-                   help="when, before each line [relative on a terminal]")
+    p.add_argument(
+        "--time",
+        choices=("none", "relative", "absolute"),
+        help="when, before each line [relative on a terminal]",
+    )
     p.add_argument("--runs", action="store_true", help="which run, before each line")
     p.add_argument("--json", action="store_true", help="an object for each line")
     p.add_argument("--color", choices=terminal.COLORS, help="colours, those of the job too [auto]")

@@ -95,9 +95,7 @@ def _jobs(args: argparse.Namespace, wanted: Wanted) -> tuple[Iterable[Seen], Fai
         return kept, failure
 
 
-def _rows(
-    jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float
-) -> Iterator[Row]:
+def _rows(jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float) -> Iterator[Row]:
     for seen in jobs:
         if wanted(seen.name):
             each = row.read(seen, now)
