@@ -54,7 +54,7 @@ ALSO_AT_START = {name: {"hashlib"} for name in HASHING}
 ALSO_AT_START["run"] = {"hashlib", "importlib", "select", "signal"}
 # The commands of which a person or cron starts thousands, and what they may load
 # besides while they do their work on an empty queue. A TOML decoder is read once.
-OFTEN = {"push": {"hashlib", "tomllib"}, "ls": {"tomllib"}, "logs": {"tomllib"}}
+OFTEN = {"push": {"hashlib", "importlib.util", "tomllib"}, "ls": {"tomllib"}, "logs": {"tomllib"}}
 NEVER_TO_LIST = ("cit.runner", "cit.manager", "cit.isolate", "cit.cgroup", "cit.proc")
 
 

@@ -38,6 +38,23 @@ PURE = {
     "typing",
     "unicodedata",
 }
+# Slow to import, so never at the head of a module: only in the function that needs it.
+SLOW = {
+    "argparse",
+    "asyncio",
+    "contextlib",
+    "dataclasses",
+    "inspect",
+    "logging",
+    "pathlib",
+    "shutil",
+    "subprocess",
+    "tempfile",
+    "tomllib",
+    "typing",
+}
+MAY_BE_SLOW = {"options.py": {"argparse"}, "cmd": {"argparse"}}
+
 # The steps are found by looking which there are.
 FINDS_STEPS = {"steps/__init__.py": {"importlib", "pkgutil"}}
 IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "breakpoint"}
@@ -126,6 +143,20 @@ def test_the_lower_floors_are_pure(module: str) -> None:
     wrong += [f"lib/cit/{module}:{line}: {name}()" for line, name in called if name in IMPURE_NAMES]
 
     assert [] == wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_slow_is_imported_at_the_head_of_a_module(module: str) -> None:
+    head = ast.parse((LIB / module).read_text()).body
+    names = [
+        alias.name if isinstance(node, ast.Import) else str(node.module)
+        for node in head
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    ]
+
+    folder = module.partition("/")[0]
+    assert set() == (SLOW & set(names)) - MAY_BE_SLOW.get(folder, set())
 
 
 def opens_for_writing(module: str) -> list[str]:
