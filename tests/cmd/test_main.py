@@ -138,6 +138,12 @@ def test_bad_data_is_shown_with_its_place_and_a_caret(run: Run) -> None:
     assert b"cit-probe: 3:5: expected a name\n  abc def\n      ^\n" == ended.stderr
 
 
+def test_bad_data_of_a_file_is_shown_with_its_path(run: Run) -> None:
+    ended = run("bad = Bad('expected a name', 3)\nbad.path = 'a b.job'\nraise bad")
+
+    assert (65, b"cit-probe: a b.job:3: expected a name\n") == (ended.returncode, ended.stderr)
+
+
 def test_what_was_printed_before_a_failure_is_not_lost(run: Run) -> None:
     ended = run("print('first')\nraise Failure(NO, 'second')")
 
