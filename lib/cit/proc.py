@@ -12,12 +12,12 @@ import select
 import signal
 from collections import namedtuple
 
-from cit import forked, kernel
+from cit import forked, kernel, orphans
 from cit.forked import NO_SETUP, NOT_EXECUTABLE, NOT_FOUND, Failed, code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import NamedTuple
 
     class Ended(NamedTuple):
@@ -54,8 +54,12 @@ class Child:
     first, the kernel kills the leader.
     """
 
-    def __init__(self, pid: int, failed: Failed | None, middle: _Middle | None) -> None:
+    def __init__(
+        self, pid: int, failed: Failed | None, middle: _Middle | None, elders: Sequence[int],
+        spaces: Collection[int],
+    ) -> None:  # fmt: skip
         self.pid, self.failed, self._middle = pid, failed, middle
+        self._elders, self._spaces = elders, spaces
         self.pids = (pid, middle.pid) if middle else (pid,)
         self.pidfd = os.pidfd_open(pid)
         self._ended: Ended | None = None
@@ -78,6 +82,19 @@ class Child:
         except (ProcessLookupError, PermissionError):  # gone, or another user's by a setuid exec
             return False
         return True
+
+    def sweep(self, id: str = "") -> set[int]:
+        """End what the leader left running; returns what would not go. Call before wait().
+
+        Needs no control group, but kernel.adopt_orphans(): all that is below us now, and was
+        not before, is the child's. Without that, CIT_ID=id in the environment tells.
+        """
+        if not self._spaces:
+            return orphans.end_all(id, keep=(*self._elders, *self.pids))
+        for pid in orphans.below():
+            if _pid_space(pid) in self._spaces:  # the first process takes all others along
+                _kill(pid)
+        return set()
 
     def wait(self) -> Ended:
         """Wait for the leader and reap it. Descendants may live on."""
@@ -134,6 +151,20 @@ def _lost(child: Child) -> Ended:
         return _ended(signal.SIGKILL, 0.0, 0.0, 0)
 
 
+def _pid_space(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:  # it has ended, or become another user
+        return 0
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # gone already
+
+
 def _reap(pid: int) -> Ended:
     _, status, used = os.wait4(pid, 0)
     return _ended(status, used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
@@ -175,6 +206,8 @@ def start(
         import resource  # noqa: F401  so that the child need not
     null = _null()
     ours, theirs = [], [null]
+    spaces = {os.fstat(fd).st_ino for fd in namespaces}
+    elders = () if namespaces else orphans.children(os.getpid())
     try:
         for _ in range(3 if namespaces else 1):
             here, there = os.pipe()
@@ -202,9 +235,10 @@ def start(
         _close(theirs)
     os.close(ours[0])
     if not namespaces:
-        return Child(pid, forked.failure(said), None)
+        return Child(pid, forked.failure(said), None, elders, spaces)
     leader, failed = forked.introduction(said)
-    return Child(leader or pid, failed, _Middle(pid, ours[1], ours[2]))
+    middle = _Middle(pid, ours[1], ours[2])
+    return Child(leader or pid, failed, middle, elders, spaces)
 
 
 def _null() -> int:

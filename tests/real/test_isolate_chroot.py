@@ -323,6 +323,19 @@ def test_a_daemon_does_not_hold_up_the_end(up: Cell) -> None:
     assert Ran(None, 3, 0, "") == up.sh("(setsid sh -c '(sleep 1000 &)' &) ; exit 3")
 
 
+def test_what_a_command_leaves_is_swept_up_before_it_is_waited_for(up: Cell) -> None:
+    def work() -> tuple[bytes, int]:
+        with chroot.enter(up.handle, up.place) as entry:
+            script = "(setsid env -i sh -c '(sleep 1000 &)' &) ; exit 3"
+            child, out = begin(up.place, entry, "/bin/sh", "-c", script)
+            with child, open(out, "rb") as file:
+                assert ends(child.pidfd)
+                assert set() == child.sweep()
+                return file.read(), child.wait().code  # to the end: nobody holds the pipe
+
+    assert (b"", 3) == up.apart(work)
+
+
 def test_it_is_found_again_and_built_anew_where_it_is_lost(up: Cell) -> None:
     first = up.handle
     up.sh("echo kept > /tmp/file")
