@@ -8,7 +8,8 @@ JOBS    = $(shell nproc 2>/dev/null || echo 2)
 ARGS    =
 
 V      = .venv/bin/python
-SHELLS = $(shell grep -lsE '^\#!/bin/(ba)?sh' bin/* tools/* examples/* bench/* .ci/run tests/*/*)
+SHELLS = $(shell awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ {print FILENAME}' \
+	$$(find bin tools examples bench tests .ci -type f ! -name '*.py*'))
 
 export PYTHON
 

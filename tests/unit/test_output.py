@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from cit import trace
-from cit.output import Output
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cit import trace
+from cit.output import Output
 
 NOW = "2026-11-21T20:37:01.123Z"
 PIECES = st.lists(st.sampled_from([b"a", b"\n", b"\t\\", b"x" * 70000, b"\xff\n", b"-", b"\0"]))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cit import section
 from cit.errors import Bad
 from cit.section import Section
-from hypothesis import given
-from hypothesis import strategies as st
 
 BODIES = st.lists(st.sampled_from([b"%", b"%%", b"\n", b"a", b"\r", b"\0", b"%% trace 1 tab"]))
 
