@@ -55,11 +55,9 @@ class Child:
     """
 
     def __init__(
-        self, pid: int, failed: Failed | None, middle: _Middle | None, elders: Sequence[int],
-        spaces: Collection[int],
-    ) -> None:  # fmt: skip
-        self.pid, self.failed, self._middle = pid, failed, middle
-        self._elders, self._spaces = elders, spaces
+        self, pid: int, failed: Failed | None, middle: _Middle | None, spaces: Collection[int]
+    ) -> None:
+        self.pid, self.failed, self._middle, self._spaces = pid, failed, middle, spaces
         self.pids = (pid, middle.pid) if middle else (pid,)
         self.pidfd = os.pidfd_open(pid)
         self._ended: Ended | None = None
@@ -83,14 +81,14 @@ class Child:
             return False
         return True
 
-    def sweep(self, id: str = "") -> set[int]:
+    def sweep(self, id: str = "", keep: Collection[int] = ()) -> set[int]:
         """End what the leader left running; returns what would not go. Call before wait().
 
-        Needs no control group, but kernel.adopt_orphans(): all that is below us now, and was
-        not before, is the child's. Without that, CIT_ID=id in the environment tells.
+        Needs no control group, but kernel.adopt_orphans(): all that is below us is the child's,
+        save for `keep`, other children of ours. Without that, CIT_ID=id in the environment tells.
         """
         if not self._spaces:
-            return orphans.end_all(id, keep=(*self._elders, *self.pids))
+            return orphans.end_all(id, keep=(*keep, *self.pids))
         for pid in orphans.below():
             if _pid_space(pid) in self._spaces:  # the first process takes all others along
                 _kill(pid)
@@ -207,7 +205,6 @@ def start(
     null = _null()
     ours, theirs = [], [null]
     spaces = {os.fstat(fd).st_ino for fd in namespaces}
-    elders = () if namespaces else orphans.children(os.getpid())
     try:
         for _ in range(3 if namespaces else 1):
             here, there = os.pipe()
@@ -235,10 +232,9 @@ def start(
         _close(theirs)
     os.close(ours[0])
     if not namespaces:
-        return Child(pid, forked.failure(said), None, elders, spaces)
+        return Child(pid, forked.failure(said), None, spaces)
     leader, failed = forked.introduction(said)
-    middle = _Middle(pid, ours[1], ours[2])
-    return Child(leader or pid, failed, middle, elders, spaces)
+    return Child(leader or pid, failed, _Middle(pid, ours[1], ours[2]), spaces)
 
 
 def _null() -> int:

@@ -128,12 +128,12 @@ def test_a_fork_bomb_is_ended_too() -> None:
 
 
 @pytest.mark.parametrize("script", [DAEMON, BARE, BACKGROUND])
-def test_a_child_sweeps_up_what_it_left_and_nothing_older(script: str) -> None:
+def test_a_child_sweeps_up_what_it_left_and_nothing_else(script: str) -> None:
     def look() -> None:
         older = proc.start(["/bin/sleep", "1000"], {}, "/", stdout=2, stderr=2)
         child, left = leave(f"{script}; exit 7")
 
-        assert set() == child.sweep()
+        assert set() == child.sweep(keep=older.pids)
 
         assert (False, True) == (alive(left), alive(older.pid))
         assert 7 == child.wait().code
