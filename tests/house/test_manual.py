@@ -27,7 +27,7 @@ COMPLETE = (MAN / "cit.7").exists()
 def members(folder: str) -> list[str]:
     """The modules of a package, by the names that people use."""
     found = sorted(path.stem for path in (LIB / folder).glob("*.py"))
-    return [name.replace("_", "-") for name in found if name != "__init__"]
+    return [name.rstrip("_").replace("_", "-") for name in found if name != "__init__"]
 
 
 def described(names: list[str], pattern: str) -> list[str]:
