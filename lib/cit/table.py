@@ -107,7 +107,7 @@ def lines(
         parts = []
         for at in shown:
             text = row[at]
-            if at == shown[-1]:
+            if at == shown[-1] and at not in right:
                 text = cut(text, room) if room >= 8 else text
             else:
                 pad = " " * (widths[at] - width(text))

@@ -34,6 +34,7 @@ class Made:
         *records: Record | bytes,
         head: str = "",
         program: str = "#!/bin/sh\necho hello\n",
+        form: str = "sh",
         priority: int = 50,
         due: int = 0,
         more: tuple[Section, ...] = (),
@@ -50,7 +51,7 @@ class Made:
         sections = [
             Section("job", 1, "toml", {}, text.encode()),
             *more,
-            Section("program", 1, "sh", {}, program.encode()),
+            Section("program", 1, form, {}, program.encode()),
         ]
         data = section.render(sections)
         happened = [
