@@ -116,7 +116,8 @@ def make(tree: Tree, job: str, run: str, limits: Limits | None = None) -> Group:
     """
     limits = limits or Limits()
     pids = tree.pids if limits.procs else None
-    places = (tree.memory, tree.cpu, tree.unified, tree.freezer, pids)
+    # What can end a group is joined first: who is in any of them, is in that one.
+    places = (tree.unified, tree.freezer, tree.memory, tree.cpu, pids)
     homes = {place.home: place for place in places if place}
     name = f"{_checked(job)}.{_checked(run)}"
     group = Group(tree, {home: f"{home}/{name}" for home in homes})
