@@ -6,7 +6,7 @@ import os
 import time
 from collections import namedtuple
 
-from cit import amount, cgroup, isolation, proc, survivors, usage, workspace
+from cit import amount, cgroup, isolation, orphans, proc, usage, workspace
 from cit.files import patiently
 from cit.isolation import Place, SetupFailed
 from cit.supervise import Bounds, Supervision
@@ -52,6 +52,8 @@ else:
         "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
     )
     Around = namedtuple("Around", "hold request attempt means space deadline stop")
+
+HOLDERS = 5  # processes that keep an isolation up are the user's too
 
 
 def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
@@ -108,7 +110,7 @@ def _start(
             child = proc.start(
                 argv, env, cwd, stdout=out[1], stderr=err[1],
                 join=group.entries if group else (), user=around.means.user,
-                namespaces=entry.namespaces, limits=_rlimits(bounds, grouped=group is not None),
+                namespaces=entry.namespaces, setuid=entry.setuid, limits=_rlimits(bounds, entry, grouped=group is not None),
             )  # fmt: skip
         finally:
             os.close(out[1])
@@ -165,7 +167,7 @@ def _failed(failed: proc.Failed, command: str) -> Outcome:
     return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
 
 
-def _rlimits(bounds: Bounds, *, grouped: bool) -> list[tuple[int, int]]:
+def _rlimits(bounds: Bounds, entry: Entry, *, grouped: bool) -> list[tuple[int, int]]:
     """What the kernel can refuse a process by itself, as a net below the limits of groups."""
     if bounds.disk is None and (bounds.procs is None or grouped):
         return []
@@ -175,6 +177,7 @@ def _rlimits(bounds: Bounds, *, grouped: bool) -> list[tuple[int, int]]:
     if bounds.disk is not None:
         limits.append((resource.RLIMIT_FSIZE, bounds.disk))
     if bounds.procs is not None and not grouped:
-        # Counted for the whole user, so what he runs already comes on top.
-        limits.append((resource.RLIMIT_NPROC, survivors.threads(os.getuid()) + bounds.procs))
+        # Counted for a whole user, in his user namespace: what he runs comes on top.
+        others = HOLDERS if entry.namespaces else orphans.threads(os.getuid())
+        limits.append((resource.RLIMIT_NPROC, others + bounds.procs))
     return limits

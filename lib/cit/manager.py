@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cit import admission, answers, files, held, locks, people
+from cit import admission, answers, files, held, locks, people, trace
 from cit.errors import DENIED, Failure
 
 TYPE_CHECKING = False
@@ -41,6 +41,23 @@ def tick(queue: Queue) -> int:
         if admission.waiting(queue) <= left:
             break
     return admitted
+
+
+def pause(queue: Queue, reason: str) -> None:
+    """Start no job from now on. Where the queue is paused already, the first one stands."""
+    record = trace.Record(trace.stamp(time.time()), "pause", "-", (people.who(), reason))
+    try:
+        queue.directory(".").publish("paused", trace.render(record), 0o644)
+    except FileExistsError:
+        return
+    queue.note("pause", "-", reason)
+
+
+def resume(queue: Queue, reason: str) -> None:
+    """End a pause."""
+    if queue.paused:
+        queue.note("resume", "-", reason)
+        queue.directory(".").remove("paused")
 
 
 def recover(queue: Queue) -> None:

@@ -1,4 +1,4 @@
-"""What a command left running, where no control group tells: found, and ended.
+"""What a command left running, where no control group tells: found, measured and ended.
 
 Two ways find it. A process that adopts orphans (kernel.adopt_orphans) has all of
 them below itself, whatever they did to their session or environment; that serves
@@ -59,6 +59,30 @@ def marked(id: str) -> set[int]:
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
     return found - {os.getpid()}
+
+
+def memory(id: str) -> int:
+    """Bytes that the processes of a job hold now; what they share counts for each of them."""
+    page, total = os.sysconf("SC_PAGE_SIZE"), 0
+    for pid in marked(id):
+        try:
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                total += int(file.read().split()[1]) * page
+        except (FileNotFoundError, ProcessLookupError, IndexError):
+            continue
+    return total
+
+
+def threads(uid: int) -> int:
+    """The threads of a user, as RLIMIT_NPROC counts them."""
+    total = 0
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdecimal() and os.stat(f"/proc/{entry}").st_uid == uid:
+                total += len(os.listdir(f"/proc/{entry}/task"))
+        except OSError:
+            continue
+    return total
 
 
 def end_all(id: str = "", keep: Collection[int] = (), seconds: float = 5.0) -> set[int]:

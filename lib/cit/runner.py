@@ -8,7 +8,6 @@ and whoever comes next goes on with it.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import time
@@ -194,6 +193,8 @@ class _Choice:
 
 def machine(tools: list[str]) -> plan.Machine:
     """This machine, and which of these tools it has."""
+    import shutil
+
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found = {tool for tool in tools if shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin")}
     return plan.Machine(memory, os.cpu_count() or 1, found)

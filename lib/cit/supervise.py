@@ -13,7 +13,7 @@ import signal
 import time
 from collections import namedtuple
 
-from cit import survivors, trace, usage
+from cit import orphans, trace, usage
 from cit.files import FULL
 from cit.output import Output
 from cit.wants import OK, Outcome
@@ -182,10 +182,10 @@ class Supervision:
 
     def _over_memory(self) -> bool:
         # Without groups it is looked at, so a quick hog is seen late.
-        return survivors.memory(self.hold.name.id) > (self.bounds.memory or 0)
+        return orphans.memory(self.hold.name.id) > (self.bounds.memory or 0)
 
     def _over_procs(self) -> bool:
-        return len(survivors.find(self.hold.name.id)) > (self.bounds.procs or 0)
+        return len(orphans.marked(self.hold.name.id)) > (self.bounds.procs or 0)
 
     def _end(self, status: str) -> None:
         """Begin to end the command: politely, then after the grace for sure."""
@@ -217,7 +217,7 @@ class Supervision:
         if self.group:
             self.group.kill()
         else:
-            survivors.end(self.hold.name.id)
+            self.child.sweep(self.hold.name.id)
 
     # --- the end -------------------------------------------------------------------------
 

@@ -20,11 +20,11 @@ from cit import (
     command,
     isolation,
     job,
+    orphans,
     people,
     replay,
     section,
     steps,
-    survivors,
     usage,
     walk,
     workspace,
@@ -54,7 +54,7 @@ def work(hold: Held, means: Means) -> Outcome:
     before = hold.read()
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)
-        survivors.end(hold.name.id)
+        orphans.end_all(hold.name.id)
     attempt = before.attempt + 1
     hold.record("claim", "-", os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION)
     space = patiently(

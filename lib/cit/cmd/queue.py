@@ -12,24 +12,20 @@ from cit import (
     layout,
     manager,
     name,
+    overview,
     people,
     start,
     table,
     terminal,
     toml,
-    trace,
 )
 from cit.errors import DENIED, DONE, MISSING, NO, USAGE, Bad, Failure
-from cit.job import column
 from cit.options import Parser
 from cit.queue import Queue
-from cit.trace import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-
-COLUMNS = ("queue", "state", "wait", "hold", "run", "done", "reason")
 
 
 def parser() -> Parser:
@@ -116,21 +112,12 @@ def _tick(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _pause(queue: Queue, args: argparse.Namespace) -> int:
-    import time
-
-    record = trace.Record(trace.stamp(time.time()), "pause", "-", (people.who(), args.reason))
-    try:
-        queue.directory(".").publish("paused", trace.render(record), 0o644)
-    except FileExistsError:
-        return DONE  # it is paused, by whom is said already
-    queue.note("pause", "-", args.reason)
+    manager.pause(queue, args.reason)
     return DONE
 
 
 def _resume(queue: Queue, args: argparse.Namespace) -> int:
-    if queue.paused:
-        queue.note("resume", "-", args.reason)
-        queue.directory(".").remove("paused")
+    manager.resume(queue, args.reason)
     return _tick(queue, args)
 
 
@@ -166,30 +153,17 @@ def _prune(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _ls(paths: list[str], as_json: bool) -> int:
-    rows = [[escape(path), *_row(path)] for path in paths]
+    rows = [overview.row(path) for path in paths]
     if as_json:
         import json
 
         for row in rows:
-            print(json.dumps(dict(zip(COLUMNS, row, strict=True))))
+            print(json.dumps(dict(zip(overview.COLUMNS, row, strict=True))))
     elif terminal.there():
-        for line in table.lines([[word.upper() for word in COLUMNS], *rows], right=(2, 3, 4, 5)):
+        head = [word.upper() for word in overview.COLUMNS]
+        for line in table.lines([head, *rows], right=(2, 3, 4, 5)):
             print(line)
     else:
         for row in rows:
             sys.stdout.write(table.tabbed(row))
     return DONE
-
-
-def _row(path: str) -> list[str]:
-    """State, counts, and why it is in that state."""
-    try:
-        queue = Queue(path)
-    except Failure as failure:
-        return ["away", "", "", "", "", str(failure)]
-    paused = queue.paused
-    counts = [str(len(queue.names(state))) for state in ("wait", "hold", "run", "done")]
-    if not paused:
-        return ["active", *counts, ""]
-    why = column(paused, 1)
-    return ["paused", *counts, f"by {column(paused, 0)}" + (f": {why}" if why else "")]
