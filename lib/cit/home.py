@@ -106,8 +106,11 @@ def kept() -> list[tuple[Name, str]]:
     for file in listed:
         parsed = name.parse("in", file)
         if parsed:
-            with open(os.path.join(path, file + ".to"), "rb") as address:
-                found.append((parsed._replace(state="outbox"), os.fsdecode(address.read())))
+            try:
+                with open(os.path.join(path, file + ".to"), "rb") as address:
+                    found.append((parsed._replace(state="outbox"), os.fsdecode(address.read())))
+            except FileNotFoundError:
+                continue  # another command has sent it just now
     return found
 
 
