@@ -110,7 +110,8 @@ def _start(
             child = proc.start(
                 argv, env, cwd, stdout=out[1], stderr=err[1],
                 join=group.entries if group else (), user=around.means.user,
-                namespaces=entry.namespaces, setuid=entry.setuid, limits=_rlimits(bounds, entry, grouped=group is not None),
+                namespaces=entry.namespaces, setuid=entry.setuid,
+                limits=_rlimits(bounds, entry, grouped=group is not None),
             )  # fmt: skip
         finally:
             os.close(out[1])
