@@ -52,6 +52,8 @@ _SGR = re.compile(rb"\\x1b(\[[0-9;:]{0,60}m)")
 _HARMFUL = re.compile(
     rb"\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf"
 )
+# The beginning of a character of which the rest is missing.
+_CUT = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 _RESET = b"\x1b[0m"
 _DIM = b"\x1b[2m"
 _COLORS = {b"err": b"\x1b[31m", b"cit": b"\x1b[36m"}
@@ -130,6 +132,8 @@ class Printer:
         self.look, self.write = look, write
         # Of each descriptor: the run and stream whose line has not ended there.
         self._open: dict[int, tuple[bytes, bytes]] = {}
+        # Of each run and stream: the bytes of a character that goes on in the next record.
+        self._cut: dict[tuple[bytes, bytes], bytes] = {}
 
     def block(self, block: Block) -> None:
         """Print a block."""
@@ -139,7 +143,7 @@ class Printer:
             self.write(fd, trace.unescape_bytes(block.text) + (b"" if block.more else b"\n"))
             return
         whose = (block.run, block.stream)
-        text = shown(block.text, color=look.color)
+        text = shown(self._whole(block, whose), color=look.color)
         if look.color and block.stream in _COLORS:
             paint = _COLORS[block.stream]
             text = paint + text.replace(b"\n", _RESET + b"\n" + paint) + _RESET
@@ -156,9 +160,18 @@ class Printer:
 
     def end(self) -> None:
         """End the lines that never were."""
-        for fd in self._open:
-            self.write(fd, b"\n")
+        for fd, whose in self._open.items():
+            self.write(fd, shown(self._cut.get(whose, b""), color=False) + b"\n")
         self._open.clear()
+
+    def _whole(self, block: Block, whose: tuple[bytes, bytes]) -> bytes:
+        """The text of a block, of whole characters where a record ended in one."""
+        text = self._cut.pop(whose, b"") + block.text
+        cut = _CUT.search(text) if block.more else None
+        if cut:
+            self._cut[whose] = cut[0]
+            text = text[: cut.start()]
+        return text
 
     def _lead(self, block: Block) -> bytes:
         look, parts = self.look, []
