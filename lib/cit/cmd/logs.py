@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     p = Parser("cit-logs", description="Print or follow the log of a job, or of one run of it.")
     p.add_argument(
         "job",
-        metavar="JOB[.RUN]",
-        help="id or name of a job; and a run such as 1.2, with those below it",
+        metavar="JOB",
+        help="id or name of a job; JOB.1.2 is run 1.2 of it, with those below it",
     )
     p.add_argument(
         "-f",
