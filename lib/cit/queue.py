@@ -146,7 +146,7 @@ class Queue:
         Raises Failure(MISSING) where there is none, or more than one.
         """
         query = query.lower() if name.is_id(query.lower()) else query
-        for _ in range(2):
+        for _ in range(2 if query else 0):  # "" is part of every id, and stands for none
             ids: dict[str, Name] = {}
             named: dict[str, Name] = {}
             for found in self.every(query):

@@ -64,7 +64,8 @@ def test_a_pair_needs_a_name_and_a_value(typed: Any, option: str, pair: str) -> 
     ("argv", "own", "command"),
     [
         ([], [], []), (["a", "-b"], ["a", "-b"], []),
-        (["-w", "--", "ls", "-l"], ["-w"], ["ls", "-l"]), (["--", "a", "--", "b"], [], ["a", "--", "b"]), (["a", "--"], ["a"], []),
+        (["-w", "--", "ls", "-l"], ["-w"], ["ls", "-l"]),
+        (["--", "a", "--", "b"], [], ["a", "--", "b"]), (["a", "--"], ["a"], []),
     ],
 )  # fmt: skip
 def test_what_comes_after_two_dashes_is_a_command(
