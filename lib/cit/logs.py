@@ -85,14 +85,17 @@ class Log:
         """Whether there are records of that run."""
         return any(record.run == run for record in queue.lines(self.fd, "begin", "end"))
 
-    def last(self, count: int, wanted: Wanted) -> list[Block]:
-        """The last `count` lines that are wanted; read() then goes on behind them."""
+    def last(self, count: int, wanted: Wanted, pieces: int = 1 << 40) -> list[Block]:
+        """The last `count` lines that are wanted; read() then goes on behind them.
+
+        They are looked for in the last pieces only, of a mebibyte each.
+        """
         self.skipped = True
         found: list[Block] = []
-        for data in self._backwards():
+        for number, data in enumerate(self._backwards(), 1):
             found[:0] = [block for block in printed.blocks(data) if wanted(block)]
             # One more than is asked for: the first may have begun above.
-            if printed.count(found) > count:
+            if printed.count(found) > count or number >= pieces:
                 break
         return printed.last(found, count)
 

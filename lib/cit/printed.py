@@ -126,10 +126,15 @@ def _harmless(text: bytes) -> bytes:
 
 
 class Printer:
-    """Writes blocks as they are wanted; `write` is handed a descriptor and bytes."""
+    """Writes blocks as they are wanted; `write` is handed a descriptor and bytes.
+
+    What is written waits for flush() or end(), or for text of the other descriptor: in a
+    log of a slow program each line is a block of its own.
+    """
 
     def __init__(self, look: Look, write: Callable[[int, bytes], object]) -> None:
-        self.look, self.write = look, write
+        self.look, self._write = look, write
+        self._fd, self._parts = 1, list[bytes]()
         # Of each descriptor: the run and stream whose line has not ended there.
         self._open: dict[int, tuple[bytes, bytes]] = {}
         # Of each run and stream: the bytes of a character that goes on in the next record.
@@ -140,7 +145,7 @@ class Printer:
         look = self.look
         fd = 2 if look.apart and block.stream != b"out" else 1
         if look.raw:
-            self.write(fd, trace.unescape_bytes(block.text) + (b"" if block.more else b"\n"))
+            self._put(fd, trace.unescape_bytes(block.text) + (b"" if block.more else b"\n"))
             return
         whose = (block.run, block.stream)
         text = shown(self._whole(block, whose), color=look.color)
@@ -156,13 +161,26 @@ class Printer:
         self._open.pop(fd, None)
         if block.more:
             self._open[fd] = whose
-        self.write(fd, text if block.more else text + b"\n")
+        self._put(fd, text if block.more else text + b"\n")
 
     def end(self) -> None:
         """End the lines that never were."""
         for fd, whose in self._open.items():
-            self.write(fd, shown(self._cut.get(whose, b""), color=False) + b"\n")
+            self._put(fd, shown(self._cut.get(whose, b""), color=False) + b"\n")
         self._open.clear()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        parts, self._parts = self._parts, []
+        if parts:
+            self._write(self._fd, b"".join(parts))
+
+    def _put(self, fd: int, data: bytes) -> None:
+        if fd != self._fd:
+            self.flush()
+            self._fd = fd
+        self._parts.append(data)
 
     def _whole(self, block: Block, whose: tuple[bytes, bytes]) -> bytes:
         """The text of a block, of whole characters where a record ended in one."""
@@ -205,13 +223,14 @@ class Objects(Printer):
         first, *rest = block.text.split(b"\n")
         pieces = self._pieces.pop(whose, [])
         lines = [b"".join(piece.text for piece in pieces) + first, *rest]
-        self.write(1, b"".join(self._object(block, line) for line in lines))
+        self._put(1, b"".join(self._object(block, line) for line in lines))
 
     def end(self) -> None:
         for pieces in self._pieces.values():
             text = b"".join(piece.text for piece in pieces)
-            self.write(1, self._object(pieces[0], text, ended=False))
+            self._put(1, self._object(pieces[0], text, ended=False))
         self._pieces.clear()
+        self.flush()
 
     def _object(self, block: Block, text: bytes, *, ended: bool = True) -> bytes:
         import json

@@ -242,7 +242,8 @@ def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
         worst = max(runs, key=lambda run: run.path.count("."))
         details.append(("run", worst.path, worst.step, worst.status, worst.code))
     with logs.Log(queue, found) as log:
-        for block in log.last(1, lambda block: block.stream == b"cit"):
+        # Whoever prints megabytes after it has buried it.
+        for block in log.last(1, lambda block: block.stream == b"cit", pieces=2):
             text = trace.unescape_bytes(block.text).decode(errors="replace")
             details.append(("cit", text))
     if runs:

@@ -354,6 +354,17 @@ def test_following_goes_from_the_drop_box_to_the_end_through_all_renames(
     assert (3, b"", b"") == (follower.returncode, rest, err)
 
 
+def test_the_last_lines_are_there_before_anything_new_comes(made: Made) -> None:
+    id = made.put("run", "live", log(2, "1", "out", b"old\nlast\n"))
+    follower = follow("-n1", "live")
+    assert follower.stdout is not None
+
+    assert b"last\n" == follower.stdout.readline()
+    with made.file(id).open("ab") as file:
+        file.write(trace.render(Record(at(3), "result", "-", ("ok", "0"))))
+    assert (b"", b"") == follower.communicate(timeout=30)
+
+
 def test_following_what_is_refused_says_so(made: Made, cit: Cit) -> None:
     id = made.put("in", "refused")
     follower = follow("refused")

@@ -69,6 +69,7 @@ def main(argv: list[str]) -> int:
         if args.number is not None:
             for block in log.last(args.number, wanted):
                 printer.block(block)
+            printer.flush()
         return (_follow if args.follow else _print)(log, run, wanted, printer)
 
 
@@ -92,6 +93,7 @@ def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer
     for data in log.pieces():
         for block in filter(wanted, printed.blocks(data)):
             printer.block(block)
+        printer.flush()
     printer.end()
     if run and not log.has(run):
         raise Failure(MISSING, f"job '{log.name.id}' has no run '{run}'")
@@ -112,6 +114,7 @@ def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printe
                 line.clear()
                 for block in filter(wanted, printed.blocks(data)):
                     printer.block(block)
+                printer.flush()
                 logs.turn(state, data)
             code = logs.code(state, run)
             if code is not None:
