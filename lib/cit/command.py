@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from cit.asked import Asked
+    from cit.cgroup import Group
     from cit.held import Held
     from cit.hierarchy import Tree
     from cit.isolation import Entry
@@ -100,10 +101,7 @@ def _start(
 ) -> tuple[Outcome, Usage | None]:
     bounds = _bounds(around, want)
     cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
-    group = None
-    if around.means.tree is not None:
-        limits = cgroup.Limits(bounds.memory, bounds.procs)
-        group = cgroup.make(around.means.tree, around.hold.name.id, want.run, limits)
+    group = _group(around, want, bounds)
     out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
     try:
         try:
@@ -111,7 +109,7 @@ def _start(
                 argv, env, cwd, stdout=out[1], stderr=err[1],
                 join=group.entries if group else (), user=around.means.user,
                 namespaces=entry.namespaces, setuid=entry.setuid,
-                limits=_rlimits(bounds, entry, grouped=group is not None),
+                limits=_rlimits(bounds, entry, grouped=bool(group and group.tree.pids)),
             )  # fmt: skip
         finally:
             os.close(out[1])
@@ -130,6 +128,18 @@ def _start(
         os.close(err[0])
         if group:
             group.remove()
+
+
+def _group(around: Around, want: Exec, bounds: Bounds) -> Group | None:
+    if around.means.tree is None:
+        return None
+    limits = cgroup.Limits(bounds.memory, bounds.procs)
+    try:
+        return cgroup.make(around.means.tree, around.hold.name.id, want.run, limits)
+    except OSError as error:
+        # The number of groups may be limited. Measured less exactly is better than not run.
+        around.hold.record("log", want.run, "cit", f"no control group: {error}")
+        return None
 
 
 def _bounds(around: Around, want: Exec) -> Bounds:

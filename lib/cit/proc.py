@@ -32,8 +32,10 @@ if TYPE_CHECKING:
         user: float
         sys: float
         maxrss: int
+        inblock: int = 0  # blocks of 512 bytes that came from a disk, and that went to one
+        oublock: int = 0
 else:
-    Ended = namedtuple("Ended", "code signal user sys maxrss")
+    Ended = namedtuple("Ended", "code signal user sys maxrss inblock oublock", defaults=(0, 0))
 
 __all__ = [
     "NOT_EXECUTABLE", "NOT_FOUND", "NO_SETUP", "PATH",
@@ -130,8 +132,8 @@ class _Middle:
         os.waitpid(self.pid, 0)
         if not said:
             return _lost(child)
-        status, user, system, maxrss = said.split()
-        return _ended(int(status), float(user), float(system), int(maxrss))
+        status, user, system, *counts = said.split()
+        return _ended(int(status), float(user), float(system), *map(int, counts))
 
 
 def _lost(child: Child) -> Ended:
@@ -165,12 +167,13 @@ def _kill(pid: int) -> None:
 
 def _reap(pid: int) -> Ended:
     _, status, used = os.wait4(pid, 0)
-    return _ended(status, used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
+    counts = used.ru_maxrss * 1024, used.ru_inblock, used.ru_oublock
+    return _ended(status, used.ru_utime, used.ru_stime, *counts)
 
 
-def _ended(status: int, user: float, system: float, maxrss: int) -> Ended:
+def _ended(status: int, user: float, system: float, *counts: int) -> Ended:
     code = os.waitstatus_to_exitcode(status)
-    return Ended(128 - code if code < 0 else code, max(-code, 0), user, system, maxrss)
+    return Ended(128 - code if code < 0 else code, max(-code, 0), user, system, *counts)
 
 
 def start(

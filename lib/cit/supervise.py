@@ -167,25 +167,32 @@ class Supervision:
             self._end(self._exceeded(now) or self.stop())
 
     def _exceeded(self, now: float) -> str:
-        bounds, group = self.bounds, self.group
+        bounds = self.bounds
         if bounds.deadline is not None and now >= bounds.deadline:
             return "timeout"
         if bounds.idle is not None and now - self.heard >= bounds.idle:
             return "idle"
-        if bounds.memory is not None and (group.ooms() if group else self._over_memory()):
+        if bounds.memory is not None and self._over_memory(bounds.memory):
             return "memory"
-        if bounds.procs is not None and (group.refusals() if group else self._over_procs()):
+        if bounds.procs is not None and self._over_procs(bounds.procs):
             return "procs"
         if bounds.disk is not None and self.disk() > bounds.disk:
             return "disk"
         return ""
 
-    def _over_memory(self) -> bool:
-        # Without groups it is looked at, so a quick hog is seen late.
-        return orphans.memory(self.hold.name.id) > (self.bounds.memory or 0)
+    def _counts(self, what: str) -> bool:
+        """Whether the group has that controller; without it we look for ourselves."""
+        return self.group is not None and getattr(self.group.tree, what) is not None
 
-    def _over_procs(self) -> bool:
-        return len(orphans.marked(self.hold.name.id)) > (self.bounds.procs or 0)
+    def _over_memory(self, limit: int) -> bool:
+        if self.group and self._counts("memory"):
+            return self.group.ooms() > 0
+        return orphans.memory(self.hold.name.id) > limit  # a quick hog is seen late
+
+    def _over_procs(self, limit: int) -> bool:
+        if self.group and self._counts("pids"):
+            return self.group.refusals() > 0
+        return len(orphans.marked(self.hold.name.id)) > limit
 
     def _end(self, status: str) -> None:
         """Begin to end the command: politely, then after the grace for sure."""
@@ -225,9 +232,10 @@ class Supervision:
         wall = time.monotonic() - self.started
         found = None
         if ended is not None:
-            # The kernel counts the moment before exec too: a peak not above ours says nothing.
-            peak = ended.maxrss if ended.maxrss > _own_peak() else None
-            found = usage.Usage("rusage", wall, ended.user, ended.sys, peak)
+            found = usage.rusage(
+                wall=wall, user=ended.user, sys=ended.sys, maxrss=ended.maxrss // 1024,
+                inblock=ended.inblock, oublock=ended.oublock, own_maxrss=_own_maxrss(),
+            )  # fmt: skip
         if self.group is None:
             return found or usage.Usage("rusage", wall)
         best = self.group.read(wall)
@@ -235,12 +243,12 @@ class Supervision:
 
     def _outcome(self, ended: Ended) -> Outcome:
         status = self.ending
-        if not status and ended.code and self.group is not None:
+        if not status and ended.code:
             # Ended by the kernel between two looks: whose limit was it?
-            if self.bounds.memory is not None and self.group.ooms():
-                status = "memory"
-            elif self.bounds.procs is not None and self.group.refusals():
-                status = "procs"
+            if self.bounds.memory is not None and self._counts("memory"):
+                status = "memory" if self.group and self.group.ooms() else ""
+            if not status and self.bounds.procs is not None and self._counts("pids"):
+                status = "procs" if self.group and self.group.refusals() else ""
         if not status and self.bounds.disk is not None:
             # A shell passes the signal of its command on as a code.
             full = signal.SIGXFSZ in (ended.signal, ended.code - 128)
@@ -252,10 +260,10 @@ class Supervision:
         return Outcome("failed", ended.code) if ended.code else OK
 
 
-def _own_peak() -> int:
+def _own_maxrss() -> int:
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 LIMIT_CODES = {
