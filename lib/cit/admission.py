@@ -146,7 +146,8 @@ def _refuse(queue: Queue, file: str, reason: str) -> None:
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in file)
     safe = f"{safe[:120].lstrip('.-') or 'drop'}.{inode}"
     try:
-        bad.publish(safe + ".why", f"{trace.escape(file)}: {reason}\n".encode(), 0o644)
+        why = f"{trace.escape(file)}: {reason}\n".encode("utf-8", "surrogateescape")
+        bad.publish(safe + ".why", why, 0o644)
         queue.note("refuse", trace.escape(file), reason)
     except FileExistsError:
         pass  # said before
