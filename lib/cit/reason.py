@@ -108,7 +108,7 @@ def _waiting(queue: Queue, found: Name, now: float, machine: Machine) -> Answer:
     if taken >= queue.slots:
         slots = "the only slot is" if queue.slots == 1 else f"all {queue.slots} slots are"
         return Answer(f"waits: {slots} taken, and {behind}", running[: queue.slots + SOME] + first)
-    if queue.mine and not taken:
+    if not taken and queue.mine:
         also = f", and {behind}" if before else ""
         return Answer(f"waits: no runner serves this queue now{also}", _serve(queue) + first)
     if before:
@@ -140,9 +140,8 @@ def _needs(queue: Queue, found: Name) -> dict[str, object]:
 
 def _taken(queue: Queue, running: int) -> int:
     """How many slots are taken; who may not see the locks judges by the jobs in `run/`."""
-    if not queue.mine:
-        return running
-    return sum(queue.locks.held(locks.SLOTS + slot) for slot in range(queue.slots))
+    slots = [sight.held(queue, locks.SLOTS + slot) for slot in range(queue.slots)]
+    return running if None in slots else slots.count(True)
 
 
 def _at_work(queue: Queue, other: Name, now: float) -> Detail:
@@ -172,7 +171,7 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
     if told.claimed:
         worker = f"on {told.host}", f"pid {told.pid}", f"attempt {told.attempt}"
         where = [("claimed", told.claimed, *worker)]
-    if queue.mine and not queue.locks.held(found.number):
+    if sight.held(queue, found.number) is False:
         return Answer("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
         return Answer("is being claimed", [])

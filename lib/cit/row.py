@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import job, name, people, table, trace
+from cit import job, name, people, sight, table, trace
 from cit.errors import Failure
 from cit.job import column
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
@@ -49,7 +49,7 @@ _FOR_EVER = 9999999999
 def read(seen: Seen, now: float) -> Row:
     """The line of a job, which is read for it."""
     found, queue = seen.name, seen.queue
-    if queue is None or found.state in (HIDDEN, GONE) or (found.state == "in" and not queue.mine):
+    if queue is None or found.state in (HIDDEN, GONE):
         reason = {OUTBOX: "for ", AWAY: "queue is away: ", HIDDEN: "queue shows nothing: "}
         why = reason[found.state] + seen.path if found.state in reason else ""
         made = trace.stamp(name.made(found.id))
@@ -59,9 +59,7 @@ def read(seen: Seen, now: float) -> Row:
         return _ROWS[found.state](queue, found, now)
     except FileNotFoundError:
         # It moved since the directory was read.
-        again = queue.now(found.id)
-        moved = again or found._replace(state=GONE)
-        return read(seen._replace(name=moved), now)
+        return read(sight.pushed(seen.path, {found.id: found.name})[0], now)
     except Failure:
         made = trace.stamp(name.made(found.id))
         return Row(found.id, found.state, made, found.name, reason="not yours to read",
@@ -124,7 +122,7 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
     took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
     run = end.open
     reason = f"{run.path} {run.step}" if run else ""
-    if queue.mine and not queue.locks.held(found.number):
+    if sight.held(queue, found.number) is False:
         reason = "no runner holds it"
     return Row(found.id, "run", since or told.pushed, found.name, told.who, end.host or told.host,
                took=took, reason=reason, queue=queue.path)  # fmt: skip

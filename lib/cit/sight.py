@@ -135,6 +135,16 @@ def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
     return found
 
 
+def held(queue: Queue, number: int) -> bool | None:
+    """Whether somebody holds a job, or another byte of the locks; None where we cannot know."""
+    if not queue.mine:
+        return None
+    try:
+        return queue.locks.held(number)
+    except OSError:
+        return None  # a queue on a disk that is read-only, say
+
+
 def means(word: str, id: str, called: str) -> bool:
     """Whether a word stands for a job: its id, the beginning or end of it, or its name."""
     text = word.lower()

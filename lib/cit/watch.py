@@ -135,7 +135,7 @@ def _watchdog() -> tuple[Any, Any] | None:
         # Commands start without the directories of packages (bin/cit-NAME).
         import site
 
-        sys.path += [path for path in site.getsitepackages() if path not in sys.path]
+        site.main()
     try:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
