@@ -37,6 +37,7 @@ else:
 
 KINDS = frozenset({"stop", "hold", "release", "note"})
 CAP = 64 << 10
+_RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 
 
 def send(queue: Queue, found: Name, kind: str, text: str, run: str = "-") -> None:
@@ -88,8 +89,14 @@ def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
     except (ValueError, OSError):
         _discard(directory, file)
         return None
-    record = trace.parse(data)
-    if record is None or record.kind not in KINDS or not name.is_id(file[:26]):
+    record = trace.parse(data) if data.find(b"\n") == len(data) - 1 else None
+    # The run is copied as it is: a newline in it would be a line, even a mark, in the job.
+    if (
+        record is None
+        or record.kind not in KINDS
+        or not (record.run == "-" or _RUN.issuperset(record.run))
+        or not name.is_id(file[:26])
+    ):
         _discard(directory, file)
         return None
     text = record.fields[0] if record.fields else ""

@@ -1,0 +1,143 @@
+"""What people ask of a job: who they are is the kernel's word, and one answer counts once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cit import answers, job, people, trace
+from cit.answers import Answer
+from cit.queue import Queue
+from cit.trace import Record
+
+Push = Callable[..., str]
+ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
+TIME = b"2026-11-21T20:37:01.123Z"
+
+
+def box(queue: Queue) -> Path:
+    return Path(queue.path) / "answers"
+
+
+def test_an_answer_says_what_is_asked_of_whom_and_by_whom(queue: Queue, push: Push) -> None:
+    found = queue.find(push())
+
+    answers.send(queue, found, "note", "a\tb\n\udcff", "1.2")
+
+    [answer] = answers.pending(queue)
+    assert (found.id, "note", "1.2", "a\tb\n\udcff", os.getuid()) == (
+        answer.id, answer.kind, answer.run, answer.text, answer.uid,
+    )  # fmt: skip
+    assert answer.file.startswith(f"{found.id}.1.2-")
+
+
+def test_only_those_of_one_job_are_told(queue: Queue, push: Push) -> None:
+    one, other = queue.find(push()), queue.find(push())
+    answers.send(queue, one, "stop", "")
+    answers.send(queue, other, "hold", "")
+
+    assert ["hold"] == [answer.kind for answer in answers.pending(queue, other.id)]
+
+
+def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None:
+    for second, kind in ((3, b"stop"), (1, b"hold"), (2, b"release")):
+        line = b"2026-11-21T20:37:%02d.000Z\t%s\t-\t-\n" % (second, kind)
+        (box(queue) / f"{ID}.--{kind.decode()}").write_bytes(line)
+
+    assert ["hold", "release", "stop"] == [answer.kind for answer in answers.pending(queue)]
+
+
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        (f"{ID}.--a", b""),
+        (f"{ID}.--a", b"nonsense\n"),
+        (f"{ID}.--a", TIME + b"\tresult\t-\tok\t0\n"),
+        (f"{ID}.--a", TIME + b"\tpush\t-\troot@moon\tsha256:0\n"),
+        (f"{ID}.--a", TIME + b"\tstop\t-\t-"[:-3] + b"\x18\n"),
+        (f"{ID}.--a", TIME + b"\tnote\t-\ttext\n" * 5_000),
+        (f"{ID}.--a", TIME + b"\tnote\t-\n%% job 1 toml\n" + TIME + b"\ttext\n"),
+        (f"{ID}.--a", TIME + b"\tnote\t-\r%% x\ttext\n"),
+        (f"{ID}.--a", TIME + b"\tnote\tany words\ttext\n"),
+        (f"{ID}.--a", TIME + b"\tnote\t\x1b[2J\ttext\n"),
+        (f"{ID}.--a", b"2026-11-21T20:37:01\n123Z\tnote\t-\ttext\n"),
+        ("short", TIME + b"\tstop\t-\t-\n"),
+        (ID.upper(), TIME + b"\tstop\t-\t-\n"),
+    ],
+    ids=range(13),
+)
+def test_what_cannot_be_an_answer_is_removed(queue: Queue, file: str, data: bytes) -> None:
+    (box(queue) / file).write_bytes(data)
+
+    assert [] == answers.pending(queue)
+    assert [] == os.listdir(box(queue))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda p: p.symlink_to("/etc/passwd")])
+def test_what_is_no_file_is_removed_unread(queue: Queue, make: Callable[[Path], None]) -> None:
+    make(box(queue) / f"{ID}.--a")
+
+    assert [] == answers.pending(queue)
+    assert [] == os.listdir(box(queue))
+
+
+def test_a_directory_is_in_nobodys_way(queue: Queue, push: Push) -> None:
+    (box(queue) / f"{ID}.--a").mkdir()
+    answers.send(queue, queue.find(push()), "stop", "")
+
+    assert ["stop"] == [answer.kind for answer in answers.pending(queue)]
+
+
+def test_a_file_whose_name_is_no_text_is_in_nobodys_way(queue: Queue) -> None:
+    (box(queue) / f"{ID}.--\udcff").write_bytes(TIME + b"\tnote\t-\ttext\n")
+    (box(queue) / "\udcff").write_bytes(b"")
+
+    [answer] = answers.pending(queue)
+
+    assert "text" == answer.text
+    assert trace.render(Record("t", "note", "-", answers.fields(answer)))
+
+
+# --- who may ---------------------------------------------------------------------------------
+
+
+def answer(uid: int, kind: str = "stop") -> Answer:
+    return Answer("file", ID, kind, "-", "text", uid, "token")
+
+
+def of(who: str) -> job.Job:
+    return job.fold([Record("t", "push", "-", (who, "sha256:0"))])
+
+
+@pytest.mark.parametrize("kind", sorted(answers.KINDS))
+def test_the_owner_of_the_queue_and_root_may_ask_all(queue: Queue, kind: str) -> None:
+    for uid in (queue.owner, 0):
+        assert "" == answers.refusal(queue, answer(uid, kind), of("alice@laptop"))
+
+
+def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
+    uid = 3_999_999_999
+    if os.geteuid() == 0:  # then nobody is a stranger by his number alone
+        queue.owner = 1
+
+    own = answers.refusal(queue, answer(uid), of(people.who(uid)))
+    others = answers.refusal(queue, answer(uid), of("alice@laptop"))
+
+    assert "" == own
+    assert f"{people.who(uid)} may not stop a job of alice@laptop" == others
+
+
+# --- once ------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_the_trace_has_is_known_again() -> None:
+    record = Record("t", "stop", "-", answers.fields(answer(0)))
+    note = Record("t", "note", "-", answers.fields(answer(0, "note")))
+
+    assert answers.repeated(job.fold([record]), answer(0))
+    assert answers.repeated(job.fold([note]), answer(0, "note"))
+    assert not answers.repeated(job.fold([record]), answer(0)._replace(token="other"))
+    assert not answers.repeated(job.fold([]), answer(0))
