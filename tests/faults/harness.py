@@ -14,12 +14,15 @@ import itertools
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 SOAK = os.environ.get("CIT_SOAK") == "1"
@@ -244,6 +247,8 @@ class Point(NamedTuple):
 
 def strace(log: Path, *options: str) -> list[str]:
     """The words that run a command of cit traced, but not what it executes."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
     return ["strace", "-f", "-q", "-b", "execve", "-o", str(log), *options]
 
 
