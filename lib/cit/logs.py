@@ -203,9 +203,10 @@ def took(where: Queue, called: str, count: int = 5) -> list[float]:
         if found.name != called:
             continue
         try:
-            past = where.job(found)
+            claims = list(trace.only(where.head(found)[1], "claim"))
+            end = where.tail(found)
         except (Failure, FileNotFoundError):
             continue  # not ours to read, or pruned meanwhile
-        if past.status == "ok" and past.claimed:
-            times.append(trace.seconds(past.finished) - trace.seconds(past.claimed))
+        if end.status == "ok" and claims:
+            times.append(trace.seconds(end.finished) - trace.seconds(claims[-1].time))
     return times
