@@ -124,12 +124,12 @@ def _sweep(directory: files.Directory) -> None:
     now = time.time()
     for file in os.listdir(directory.path):
         if file.startswith("."):
-            status = os.lstat(os.path.join(directory.path, file))
-            if now - status.st_mtime > STALE:
-                try:
+            try:
+                status = os.lstat(os.path.join(directory.path, file))
+                if now - status.st_mtime > STALE:
                     directory.remove(file)
-                except OSError:
-                    pass  # a directory that somebody made: in nobody's way
+            except OSError:
+                pass  # gone by now; or a directory that somebody made: in nobody's way
 
 
 def served(queue: Queue) -> bool:
