@@ -86,8 +86,10 @@ class Directory:
         self.sync()
 
     def open(self, name: str) -> int:
-        """A descriptor to read a file of ours. Raises OSError."""
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        """A descriptor to read a file. Raises OSError."""
+        # What lies in a drop box may be a fifo: it is not waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(name, flags, dir_fd=self.fd)
 
     def remove(self, name: str) -> None:
         """Unlink a name; that it is gone already is what was asked."""

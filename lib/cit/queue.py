@@ -6,7 +6,9 @@ when is decided above (manager.py, runner.py); that the mover holds the job is i
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 from cit import config, files, job, locks, name, people, section, tables, trace
 from cit.errors import CONFIG, DENIED, MISSING, Bad, Failure
@@ -187,11 +189,20 @@ class Queue:
         return os.path.join(directory.path, file)
 
     def open(self, found: Name) -> int:
+        """A descriptor of a job's file. Raises Failure, FileNotFoundError."""
         directory, file = self.where(found)
         try:
-            return directory.open(file)
+            fd = directory.open(file)
         except PermissionError:
             raise Failure(DENIED, f"cannot read job '{found.id}': permission denied") from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise Bad(f"'{found.state}/{file}' is a link") from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)  # what a stranger dropped, or what became of it in bad/
+            raise Bad(f"'{found.state}/{file}' is not a regular file")
+        return fd
 
     def head(self, found: Name) -> tuple[bytes, bytes]:
         """What was asked, and the beginning of the trace. Raises FileNotFoundError."""

@@ -256,6 +256,19 @@ def test_a_record_on_the_edge_of_two_pieces_is_read_whole(queue: Queue, push: Pu
     assert [str(size) for size in range((1 << 20) - 120, (1 << 20) + 120, 40)] == list(data)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda p: p.symlink_to("/etc/passwd")])
+@pytest.mark.parametrize("file", ["in/{id}-x.job", "bad/{id}-x.job.1"])
+def test_what_is_no_file_is_not_read_as_a_job(
+    queue: Queue, make: Callable[[Path], None], file: str
+) -> None:
+    make(Path(queue.path) / file.format(id=NOBODY_KNOWS))
+    found = queue.find(NOBODY_KNOWS)
+
+    for read in (queue.head, queue.tail, queue.records, queue.open):
+        with pytest.raises(Bad, match="is a link|is not a regular file"):
+            read(found)
+
+
 def test_what_was_pruned_is_remembered_by_its_hash(queue: Queue) -> None:
     record = trace.Record(trace.stamp(0), "prune", NOBODY_KNOWS, ("12ab", "x"))
     (Path(queue.path) / "pruned.tab").write_bytes(trace.render(record) + b"2026-11-21T2")
