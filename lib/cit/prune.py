@@ -38,7 +38,8 @@ def prune(queue: Queue, names: list[Name], reason: str) -> Iterator[Name]:
             directory, file = queue.where(found)
             directory.remove(file)
         yield found
-    for day in {found.day for found in names}:
+    # Jobs that end at this moment are moved into the directory of today.
+    for day in {found.day for found in names} - {trace.day(time.time())}:
         try:
             os.rmdir(os.path.join(queue.path, "done", day))
         except OSError:
