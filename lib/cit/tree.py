@@ -20,7 +20,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 def remove(path: str) -> None:
     """Remove a directory with all that is in it; nothing if there is none. OSError."""
     try:
-        top = _enter(path, None)
+        top = enter(path)
     except FileNotFoundError:
         return
     prefix = os.urandom(8).hex()  # so that no name that is there is taken for what was moved
@@ -41,11 +41,11 @@ def remove(path: str) -> None:
 
 def _nested(name: str, top: int) -> Iterator[tuple[str, int]]:
     """Unlink all but the directories in a directory, and hand these out to be moved away."""
-    fd = _enter(name, top)
+    fd = enter(name, top)
     try:
         for inner in os.listdir(fd):
             if not _unlinked(inner, fd):
-                os.close(_enter(inner, fd))  # without its own permissions it cannot be moved
+                os.close(enter(inner, fd))  # without its own permissions it cannot be moved
                 yield inner, fd
     finally:
         os.close(fd)
@@ -59,8 +59,8 @@ def _unlinked(name: str, directory: int) -> bool:
     return True
 
 
-def _enter(name: str, directory: int | None) -> int:
-    """Open a directory, with all permissions given to its owner."""
+def enter(name: str, directory: int | None = None) -> int:
+    """Open a directory, no link to one, with all permissions given to its owner. OSError."""
     try:
         fd = os.open(name, _DIRECTORY, dir_fd=directory)
     except PermissionError:

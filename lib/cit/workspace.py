@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cit import bundle, files
+from cit import bundle, files, tree
 from cit.errors import Bad
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PRIVATE = ".cit"
 TRIES = 100  # as long as other jobs get in the way
-_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 DATA_CAP = 1 << 16  # bytes of a data file that are read
 
 
@@ -31,9 +30,14 @@ class Workspace:
         self.parent = os.path.join(base, name)
         self.path = os.path.join(self.parent, id)
         self._make()
-        self._fd = os.open(self.path, _DIRECTORY)
-        self._give(self._fd)
-        self._private = self._enter()
+        # An earlier attempt may have taken its own rights away.
+        self._fd = tree.enter(self.path)
+        try:
+            self._give(self._fd)
+            self._private = self._enter()
+        except OSError:
+            os.close(self._fd)
+            raise
 
     def _make(self) -> None:
         for _ in range(TRIES):
@@ -62,7 +66,7 @@ class Workspace:
             except FileExistsError:
                 pass
             try:
-                fd = os.open(PRIVATE, _DIRECTORY, dir_fd=self._fd)
+                fd = tree.enter(PRIVATE, self._fd)
                 self._give(fd)
                 return fd
             except FileNotFoundError:
@@ -91,8 +95,9 @@ class Workspace:
 
     def _make_anew(self, name: str, flags: int, mode: int) -> int:
         """Where something is in the way, or our directory was removed."""
+        anew = self._enter()
         os.close(self._private)
-        self._private = self._enter()
+        self._private = anew
         try:
             os.unlink(name, dir_fd=self._private)
         except FileNotFoundError:

@@ -32,6 +32,34 @@ def content(space: Workspace, name: str) -> bytes:
     return (Path(space.path) / ".cit" / name).read_bytes()
 
 
+# --- what a job did to its own rights -----------------------------------------------------------
+
+
+def test_a_job_that_took_its_own_rights_away_can_be_gone_on_with(base: Path) -> None:
+    first = Workspace(str(base), "x", ID, None)
+    os.close(first.make("1.data", b"", 0o600))
+    os.chmod(Path(first.path) / ".cit", 0)
+    os.chmod(first.path, 0)
+
+    again = Workspace(str(base), "x", ID, None)
+
+    os.close(again.make("1.data", b"", 0o600))
+    assert 0o700 == stat.S_IMODE(Path(again.path).stat().st_mode)
+    again.remove("1.data")
+    again.close()
+
+
+def test_where_our_directory_cannot_be_made_again_the_old_one_stays_open(base: Path) -> None:
+    space = Workspace(str(base), "x", ID, None)
+    os.rmdir(Path(space.path) / ".cit")
+    os.rmdir(space.path)  # in a directory that is gone nothing can be made, by nobody
+
+    with pytest.raises(OSError):
+        space.make("1.data", b"", 0o600)
+
+    space.close()
+
+
 # --- its life --------------------------------------------------------------------------------
 
 
