@@ -74,7 +74,8 @@ class Supervision:
         tick, record = self.started + TICK, self.started + PERIOD
         while True:
             now = time.monotonic()
-            bound = min(tick, self.bounds.deadline or tick)
+            # A deadline that has passed is not waited for again while it is being ended.
+            bound = tick if self.ending else min(tick, self.bounds.deadline or tick)
             ready = self.poll.poll(max(bound - now, 0) * 1000 + 1)
             ended = False
             for fd, _ in ready:
@@ -106,9 +107,10 @@ class Supervision:
         except BlockingIOError:
             return False
         if not data or self.ending == "log":
+            # Taken out first: what cannot be written now changes how the others are polled.
             self.poll.unregister(fd)
-            self._rest(fd)
-            del self.outputs[fd]
+            self.hold.journal.add(self.outputs.pop(fd).rest(trace.stamp(time.time())))
+            self._flush()
             return False
         self.heard = time.monotonic()
         self.printed += len(data)
