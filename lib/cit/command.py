@@ -7,6 +7,7 @@ import time
 from collections import namedtuple
 
 from cit import amount, cgroup, isolation, orphans, proc, usage, workspace
+from cit.errors import LATER, Failure
 from cit.files import patiently
 from cit.isolation import Place, SetupFailed
 from cit.supervise import Bounds, Supervision
@@ -117,10 +118,18 @@ def _start(
         with child:
             if child.failed:
                 return _failed(child.failed, argv[0]), None
-            outcome, used = Supervision(
+            supervision = Supervision(
                 around.hold, want.run, child, group, (out[0], err[0]), bounds,
                 stop=around.stop, disk=around.space.size, echo=around.means.echo,
-            ).watch()  # fmt: skip
+            )  # fmt: skip
+            try:
+                outcome, used = supervision.watch()
+            except OSError as error:
+                # The command has begun, so this is no failed set-up; and nothing more is to be
+                # written to a file that has failed.
+                reason = os.strerror(error.errno or 0).lower()
+                id = around.hold.name.id
+                raise Failure(LATER, f"cannot go on with job '{id}': {reason}") from error
         around.hold.record("usage", want.run, *usage.fields(used))
         return outcome, used
     finally:

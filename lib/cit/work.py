@@ -50,25 +50,45 @@ AGAIN = 3  # executions of a lost command that asks for it, so that none ends it
 
 def work(hold: Held, means: Means) -> Outcome:
     """Run a held job in `run/` to its end, or go on with it; how it ended."""
-    request = asked.parse(hold.asked)
     before = hold.read()
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)
         orphans.end_all(hold.name.id)
     attempt = before.attempt + 1
     hold.record("claim", "-", os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION)
-    space = patiently(
-        lambda: workspace.Workspace(means.base, hold.name.name, hold.name.id, means.user)
-    )
     try:
-        outcome = _Worker(hold, request, before, means, space).run()
-    except Bad as bad:
-        hold.record("log", "-", "cit", bad.show("trace"))
-        outcome = Outcome("setup", 125, reason=str(bad))
-    finally:
-        space.close()
+        outcome = _walk(hold, before, means)
+    except (Bad, SetupFailed) as error:
+        # A job that cannot be gone on with must end: else it stops all that come after it.
+        shown = error.show("trace") if isinstance(error, Bad) else str(error)
+        hold.record("log", "-", "cit", shown)
+        outcome = Outcome("setup", 125, reason=str(error))
     hold.finish(outcome.status, outcome.code)
     return outcome
+
+
+def _walk(hold: Held, before: job.Job, means: Means) -> Outcome:
+    request = asked.parse(hold.asked)
+    try:
+        space = patiently(
+            lambda: workspace.Workspace(means.base, hold.name.name, hold.name.id, means.user)
+        )
+    except OSError as error:
+        raise SetupFailed(f"cannot make its workspace: {error}") from error
+    try:
+        brought = section.find(request.sections, "files")
+        if brought and not before.runs:
+            _unpack(space, brought.body)
+        return _Worker(hold, request, before, means, space).run()
+    finally:
+        space.close()
+
+
+def _unpack(space: workspace.Workspace, body: bytes) -> None:
+    try:
+        space.unpack(body)
+    except OSError as error:
+        raise SetupFailed(f"cannot unpack its files: {error}") from error
 
 
 class _Worker:
@@ -92,9 +112,6 @@ class _Worker:
         request = self.around.request
         records = self.hold.queue.records(self.hold.name) if self.before.claimed else []
         old = replay.Replay((r.kind, r.run, r.fields) for r in records)
-        brought = section.find(request.sections, "files")
-        if brought and not self.before.runs:
-            self.around.space.unpack(brought.body)
         again = AGAIN if request.job.get("retry", {}).get("on_lost") == "again" else 0
         walking = walk.walk(request.tree, steps.Steps(), request.job.get("vars", {}), again)
         answer: Any = None
@@ -127,8 +144,12 @@ class _Worker:
             return self._up(want)
         if isinstance(want, Down):
             kind = isolation.find(want.isolation.kind)
-            if kind:
-                kind.down(want.isolation.handle, command.place(self.around, want.isolation.run))
+            here = command.place(self.around, want.isolation.run)
+            try:
+                if kind:
+                    kind.down(want.isolation.handle, here)
+            except OSError as error:
+                self.hold.record("log", want.run, "cit", f"cannot take it down: {error}")
             self.hold.record("down", want.run)
         else:
             assert isinstance(want, End), f"a want that no runner knows: {want}"
@@ -139,6 +160,8 @@ class _Worker:
 
     def _begin(self, want: Begin) -> Outcome | None:
         self._listen()
+        if self.withheld:
+            patiently(self.hold.sync)  # what has ended must stay so, however long this takes
         while self.withheld and not self.stopped:
             # To be stopped here for as long as somebody likes is what a hold is for.
             time.sleep(TICK)

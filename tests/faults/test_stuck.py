@@ -1,0 +1,57 @@
+"""What one job does, or what becomes of it, never keeps the others from running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import harness
+import pytest
+from harness import Home
+
+
+def user(home: Home) -> list[str]:
+    """The words that run a command as somebody whom permissions concern."""
+    if os.getuid():
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("needs setpriv")
+    for path in (home.path, *home.path.rglob("*")):
+        os.chown(path, 61998, 61998)
+    return ["setpriv", "--reuid", "61998", "--regid", "61998", "--clear-groups"]
+
+
+def states(home: Home) -> dict[str, str]:
+    return {copy.name: copy.state for copy in home.copies()}
+
+
+def test_a_job_that_locks_itself_out_of_its_workspace_ends_and_the_next_one_runs(
+    home: Home,
+) -> None:
+    home.place.chmod(0o777)
+    body = 'cd /; rm -rf "$CIT_WORKSPACE/.cit"; chmod 0 "$CIT_WORKSPACE"; kill -9 $PPID'
+    home.push(1, body)
+    home.push(1)
+    under = user(home)
+    home.run("cit-queue", "tick", under=under)
+
+    ended = [home.run("cit-run", "-j", "1", under=under).code for _ in range(3)]
+
+    assert [-9, 0, 0] == ended or [137, 0, 0] == ended
+    assert {"done"} == set(states(home).values())
+
+
+def test_a_job_without_a_place_for_its_workspace_ends_and_the_next_one_runs(home: Home) -> None:
+    first, second = home.script(), home.script()
+    home.must("cit-push", first, second)
+    home.must("cit-queue", "tick")
+    work = Path(home.environ["CIT_WORK"])
+    work.mkdir(0o711, exist_ok=True)
+    (work / first.stem).touch()
+
+    home.must("cit-run", "-j", "1")
+
+    ended = {copy.name: harness.outcome(copy.path) for copy in home.copies()}
+    assert {first.stem: "setup", second.stem: "ok"} == ended
+    home.must("cit-queue", "fsck")
