@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import os
 
-from cit import answers, config, manager, start
-from cit.errors import DENIED, MISSING, NO, Failure
-from cit.queue import Queue
+from cit import answers, manager, sight, start
+from cit.errors import AWAY, DENIED, MISSING, NO, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cit.name import Name
+    from cit.queue import Queue
 
 
 def each(option: str | None, queries: list[str], kind: str, text: str) -> None:
     """Ask the same of each job. Raises Failure before anything is asked of a job unknown."""
-    queue = Queue(os.path.abspath(option) if option else config.queue())
-    found = [queue.find(query) for query in queries]
-    for job in found:
-        _check(queue, job, kind)
-    for job in found:
+    jobs = [_find(query, option, kind) for query in queries]
+    queues = {}
+    for queue, job in jobs:
         answers.send(queue, job, kind, text)
-    if queue.mine:
-        manager.tick(queue)
-        if start.wanted(queue) and manager.busy(queue):
-            start.command(queue, "run")
+        queues[queue.path] = queue
+    for queue in queues.values():
+        if queue.mine:
+            manager.tick(queue)
+            if start.wanted(queue) and manager.busy(queue):
+                start.command(queue, "run")
+
+
+def _find(query: str, option: str | None, kind: str) -> tuple[Queue, Name]:
+    seen = sight.find(query, option)
+    if seen.queue is None:
+        raise Failure(AWAY, f"cannot {kind} job '{seen.name.id}': queue '{seen.path}' is away")
+    _check(seen.queue, seen.name, kind)
+    return seen.queue, seen.name
 
 
 def _check(queue: Queue, job: Name, kind: str) -> None:

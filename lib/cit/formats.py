@@ -124,6 +124,12 @@ def settings(text: bytes, kind: str, line: int = 1) -> dict[str, Any]:
     return value
 
 
+def defaults(kind: str) -> dict[str, Any]:
+    """The values of the keys of this kind that have one by default, a new table each time."""
+    properties = KINDS[kind].schema["properties"]
+    return {key: part["default"] for key, part in properties.items() if "default" in part}
+
+
 def complaints(kind: str, value: object, text: bytes, line: int = 1) -> Iterator[Bad]:
     """What is wrong with the decoded value of a text of this kind, in the order of its keys."""
     find = None

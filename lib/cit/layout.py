@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import os
 
-from cit import files, toml
-from cit.errors import NO, Failure
+from cit import files, formats, name, toml
+from cit.errors import NO, USAGE, Bad, Failure
 
 STATES = ("wait", "hold", "park", "run", "done", "bad", "builders", "programs", "log")
 DROPS = ("in", "answers")
 READ = {"owner": 0o700, "group": 0o750, "all": 0o755}
 
 
-def create(path: str, settings: dict[str, object]) -> None:
-    """Make a queue. `settings` are those of queue.toml; what is not there gets its default.
+def create(path: str, given: dict[str, object]) -> None:
+    """Make a queue. `given` are settings of queue.toml; what is not there gets its default.
 
     A queue exists from the moment its queue.toml does, which is made last. Raises
-    Failure(NO) where there is one already, OSError.
+    Failure(NO) where there is one already, Failure(USAGE) for settings that cannot be, OSError.
     """
+    called = {"name": name.simplify(os.path.basename(path))}
+    settings = {**formats.defaults("queue"), **called, **given}
+    # Where one user makes a queue for himself a push starts what is needed; else cron does.
+    if "start" not in given:
+        settings["start"] = "push" if settings["push"] == ["owner"] else "cron"
+    try:
+        formats.settings(toml.dumps(settings), "queue")
+    except Bad as bad:
+        raise Failure(USAGE, f"cannot make a queue with {bad.text}: {bad}") from None
     if os.path.exists(os.path.join(path, "queue.toml")):
         raise Failure(NO, f"there is a queue '{path}' already")
-    readers = str(settings.get("readers", "owner"))
-    private = settings.get("push", ["owner"]) == ["owner"]
+    readers, private = str(settings["readers"]), settings["push"] == ["owner"]
     os.makedirs(os.path.dirname(os.path.abspath(path)), 0o700, exist_ok=True)
     # Others must be able to go through it to the drop box, though not to look around.
     files.make_directory(path, READ[readers] | (0 if private else 0o711))

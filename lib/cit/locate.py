@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cit import name, queue
-from cit.errors import MISSING, Failure
+from cit import name, queue, sight
+from cit.errors import AWAY, MISSING, Failure
 from cit.name import Name
 from cit.queue import Queue
 
@@ -19,15 +19,21 @@ def file(word: str) -> str:
         return word
     if "/" in word or not name.is_name(word):
         raise Failure(MISSING, f"cannot open '{word}': no such file")
-    default = queue.mine()
-    return default.file(default.find(word))
+    owner, found = _job(word)
+    return owner.file(found)
+
+
+def _job(word: str) -> tuple[Queue, Name]:
+    seen = sight.find(word)
+    if seen.queue is None:
+        raise Failure(AWAY, f"job '{seen.name.id}' is in queue '{seen.path}', which is away")
+    return seen.queue, seen.name
 
 
 def job(word: str) -> tuple[Queue, Name]:
     """The job of an id, a name, or the path of its file, and its queue. Raises Failure(MISSING)."""
     if not os.path.lexists(word):
-        default = queue.mine()
-        return default, default.find(word)
+        return _job(word)
     directory, base = os.path.split(os.path.realpath(word))
     day = ""
     if os.path.basename(os.path.dirname(directory)) == "done":

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
-SETTINGS: dict[str, object] = {
-    "name": "",
-    "epoch": 1,
-    "slots": 0,
-    "policy": "fifo",
-    "push": ["owner"],
-    "readers": "owner",
-    "none": "owner",
-    "start": "cron",
-}
 MODES = {"owner": 0o600, "group": 0o640, "all": 0o644}
 HEAD = 64 << 10  # bytes: most jobs are asked in less
 
@@ -78,7 +68,7 @@ class Queue:
             try:
                 with open(path, "rb") as file:
                     text = file.read(1 << 16)
-                self._settings = SETTINGS | formats.settings(text, "queue")
+                self._settings = formats.defaults("queue") | formats.settings(text, "queue")
             except Bad as bad:
                 bad.code, bad.path = CONFIG, path
                 raise

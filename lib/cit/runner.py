@@ -20,6 +20,7 @@ from cit import (
     hierarchy,
     kernel,
     locks,
+    machine,
     name,
     people,
     plan,
@@ -188,16 +189,7 @@ class _Choice:
         if b"needs" not in hold.asked:
             return True
         needs = asked.parse(hold.asked).job.get("needs", {})
-        return not plan.missing(needs, machine(plan.tools(needs)))
-
-
-def machine(tools: list[str]) -> plan.Machine:
-    """This machine, and which of these tools it has."""
-    import shutil
-
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found = {tool for tool in tools if shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin")}
-    return plan.Machine(memory, os.cpu_count() or 1, found)
+        return not plan.missing(needs, machine.this(plan.tools(needs)))
 
 
 def _begin(queue: Queue, request: Asked) -> Held:

@@ -45,12 +45,8 @@ def target(option: str | None) -> Queue:
         if path != os.path.join(config.home(), "queue"):
             raise
     # The first push of a user who made no queue: his own one, which needs no cron.
-    settings: dict[str, object] = {
-        "name": "main", "epoch": 1, "slots": 0, "policy": "fifo", "push": ["owner"],
-        "readers": "owner", "none": "owner", "start": "push",
-    }  # fmt: skip
     home.make()
-    layout.create(path, settings)
+    layout.create(path, {"name": "main"})
     home.know(path)
     return Queue(path)
 

@@ -82,6 +82,6 @@ def test_directories_above_it_are_made_and_private(tmp_path: Path) -> None:
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     queue = Queue(str(made(tmp_path / "q")))
 
-    assert ("main", ["owner"], "owner", "owner", "cron") == tuple(
+    assert ("main", ["owner"], "owner", "owner", "push") == tuple(
         queue.setting(key) for key in ("name", "push", "readers", "none", "start")
     )

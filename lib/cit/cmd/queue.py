@@ -5,21 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import (
-    config,
-    formats,
-    home,
-    layout,
-    manager,
-    name,
-    overview,
-    people,
-    start,
-    table,
-    terminal,
-    toml,
-)
-from cit.errors import DENIED, DONE, MISSING, NO, USAGE, Bad, Failure
+from cit import amount, config, home, layout, manager, overview, people, start, table, terminal
+from cit.errors import DENIED, DONE, MISSING, NO, Failure
 from cit.options import Parser
 from cit.queue import Queue
 
@@ -59,7 +46,8 @@ def parser() -> Parser:
         "--ids", metavar="FILE", help="ids that must be there, a line each; - is standard input"
     )
     prune = verb("prune", "forget finished jobs, and remove their workspaces")
-    prune.add_argument("--older", default="30d", metavar="AGE", help="that ended so long ago [30d]")
+    prune.add_argument("--older", type=amount.duration, default="30d", metavar="AGE",
+                       help="that ended so long ago [30d]")
     prune.add_argument("--keep", type=int, default=0, metavar="N", help="but not the newest N")
     prune.add_argument("--reason", default="", help="why")
     prune.add_argument("--dry-run", action="store_true", help="only print them")
@@ -86,20 +74,9 @@ def _own(queue: Queue) -> Queue:
 
 
 def _init(path: str, args: argparse.Namespace) -> int:
-    called = args.name or name.simplify(os.path.basename(path))
-    if not name.is_name(called):
-        raise Failure(USAGE, f"cannot name a queue '{called}': a name is a-z, 0-9, '.', '_', '-'")
-    push = args.push or ["owner"]
-    settings = {
-        "name": called, "epoch": 1, "slots": args.slots, "policy": "fifo",
-        "push": push, "readers": args.readers, "none": args.none,
-        "start": args.start or ("push" if push == ["owner"] else "cron"),
-    }  # fmt: skip
-    try:
-        formats.settings(toml.dumps(settings), "queue")
-    except Bad as bad:
-        raise Failure(USAGE, f"cannot make a queue with '{bad.text}': {bad}") from None
-    layout.create(path, settings)
+    keys = ("name", "slots", "push", "readers", "none", "start")
+    given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
+    layout.create(path, given)
     home.know(path)
     return DONE
 
@@ -140,13 +117,9 @@ def _fsck(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _prune(queue: Queue, args: argparse.Namespace) -> int:
-    from cit import amount, prune
+    from cit import prune
 
-    try:
-        seconds = amount.duration(args.older)
-    except ValueError as error:
-        raise Failure(USAGE, f"--older: {error}") from None
-    names = prune.old(queue, seconds, args.keep)
+    names = prune.old(queue, args.older, args.keep)
     for found in names if args.dry_run else prune.prune(queue, names, args.reason):
         print(found.id)
     return DONE

@@ -6,13 +6,12 @@ import argparse
 import sys
 import time
 
-from cit import reason, sight, table, terminal
+from cit import machine, reason, sight, table, terminal
 from cit.errors import DONE
 from cit.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.plan import Machine
     from cit.reason import Answer
     from cit.sight import Seen
 
@@ -29,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     for seen in [sight.find(word, args.queue) for word in args.jobs]:
-        answer = reason.why(seen, time.time(), _machine)
+        answer = reason.why(seen, time.time(), machine.this)
         if args.json:
             import json
 
@@ -59,10 +58,3 @@ def _object(seen: Seen, answer: Answer) -> dict[str, object]:
         "why": answer.sentence,
         "details": answer.details,
     }
-
-
-def _machine(tools: list[str]) -> Machine:
-    # What a runner would find, asked only where a job may have needs.
-    from cit import runner
-
-    return runner.machine(tools)
