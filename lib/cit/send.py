@@ -19,6 +19,8 @@ PASSING = frozenset(
      errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EAGAIN, errno.ENODEV}
 )  # fmt: skip
 
+OWN = "main"  # what a user's own queue is called
+
 
 class Away(Failure):
     """The queue is there, but not now; what is sent to it goes to the outbox."""
@@ -36,19 +38,42 @@ def target(option: str | None) -> Queue:
     """
     path = os.path.abspath(option) if option else config.queue()
     try:
-        return Queue(path)
+        return known(path)
     except Failure as failure:
-        if failure.code != MISSING:
-            raise
-        if path in home.queues():
-            raise Away(path, f"queue '{path}' is away") from None
-        if path != os.path.join(config.home(), "queue"):
+        if failure.code != MISSING or path != _own():
             raise
     # The first push of a user who made no queue: his own one, which needs no cron.
     home.make()
-    layout.create(path, {"name": "main"})
+    layout.create(path, {"name": OWN})
     home.know(path)
     return Queue(path)
+
+
+def known(path: str) -> Queue:
+    """The queue at this path. Raises Away where this user knows it, and it cannot be reached."""
+    try:
+        return Queue(path)
+    except Failure as failure:
+        if failure.code != MISSING or path not in home.queues():
+            raise
+        raise Away(path, f"queue '{path}' is away") from None
+
+
+def would_be(option: str | None) -> str:
+    """What jobs call the queue that target() gives, which is not made for that."""
+    path = os.path.abspath(option) if option else config.queue()
+    try:
+        return str(known(path).setting("name"))
+    except Away:
+        return called(path)
+    except Failure as failure:
+        if failure.code != MISSING or path != _own():
+            raise
+        return OWN
+
+
+def _own() -> str:
+    return os.path.join(config.home(), "queue")
 
 
 def called(path: str) -> str:
@@ -70,8 +95,11 @@ def send(queue: Queue, request: Asked, *, fresh: bool) -> None:
         # Another user's manager must be able to read it; nobody else can list names here.
         box.publish(file, request.data, 0o600 if queue.mine else 0o644)
     except FileExistsError:
-        data, _ = files.read_untrusted(box, file, section.ASKED_CAP)
-        if data != request.data:
+        try:
+            same = files.read_untrusted(box, file, section.ASKED_CAP)[0] == request.data
+        except (ValueError, OSError):
+            same = False  # what lies there is no file, or not ours to read
+        if not same:
             raise _taken(id) from None
     except PermissionError:
         raise Failure(DENIED, f"cannot push into '{queue.path}': permission denied") from None

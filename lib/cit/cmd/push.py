@@ -42,18 +42,21 @@ def main(argv: list[str]) -> int:
     if bool(args.files) + bool(command) + args.flush != 1:
         raise Failure(USAGE, "expected files, or -- and a command, or --flush")
     changes = request.changes(args)
-    queue, path, away = _target(args.queue)
-    to = str(queue.setting("name")) if queue else send.called(path)
     ids = request.Ids()
     if args.dry_run:
         for file in args.files or [None]:
+            to = send.would_be(args.queue)
             job = request.compose(file, command, args.bring, changes, ids.next(), to)
             sys.stdout.buffer.write(job.data)
         return DONE
-    away = _flush(queue, path) or away if queue else away
+    if args.flush:
+        return _flush_all(args.queue)
+    queue, path, away = _target(args.queue)
+    to = str(queue.setting("name")) if queue else send.called(path)
+    away = _flush(queue)[0] if queue else away
     receipts: list[Receipt] = []
     try:
-        for file in args.files or ([None] if command else []):
+        for file in args.files or [None]:
             id = ids.next()
             job = request.compose(file, command, args.bring, changes, id, to)
             away = _send(queue, path, job, away, fresh=job.job["id"] == id)
@@ -98,19 +101,52 @@ def _send(
     return away
 
 
-def _flush(queue: Queue, path: str) -> send.Away | None:
-    """Send what waits in the outbox for this queue; why the rest has to stay there."""
-    for letter, goal in home.kept():
-        if goal != path:
-            continue
-        job = asked.parse(home.letter(letter))
+def _flush_all(option: str | None) -> int:
+    """Send what waits in the outbox, for one queue or for all; the worst code."""
+    goals = [os.path.abspath(option)] if option else [goal for _, goal in home.kept()]
+    worst = DONE
+    for goal in dict.fromkeys(goals):
         try:
+            queue = send.known(goal)
+            away, code = _flush(queue)
+            if away:
+                raise away
+            if start.wanted(queue):
+                start.command(queue, "queue", "tick")
+        except Failure as failure:
+            _say(str(failure))
+            code = failure.code
+        worst = max(worst, code)
+    return worst
+
+
+def _flush(queue: Queue) -> tuple[send.Away | None, int]:
+    """Send what waits in the outbox for this queue; why the rest has to stay there.
+
+    What can never be sent stays too, and is said, with a code: it keeps nothing else back.
+    """
+    code = DONE
+    for letter, goal in home.kept():
+        if goal != queue.path:
+            continue
+        try:
+            job = asked.parse(home.letter(letter))
             send.send(queue, job, fresh=False)
+        except FileNotFoundError:
+            continue  # another command has sent it just now
         except send.Away as away:
-            return away
-        home.receive([_receipt("pushed", job, path)])
+            return away, code
+        except Failure as failure:
+            _say(f"cannot send job '{letter.id}': {failure}")
+            code = failure.code
+            continue
+        home.receive([_receipt("pushed", job, queue.path)])
         home.sent(letter)
-    return None
+    return None, code
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"cit-push: {text}\n")
 
 
 def _receipt(act: str, job: Asked, path: str) -> Receipt:
