@@ -48,23 +48,33 @@ def admit(queue: Queue) -> int:
     admitted = 0
     for drop in drops:
         try:
-            data, status = files.read_untrusted(box, drop.file, CAP)
+            data, status = _read(box, drop.file)
             request = _check(queue, drop, data, status.st_uid)
-            if _known(queue, drop, request, ids, dead):
-                box.remove(drop.file)
-                continue
+            known = _known(queue, drop, request, ids, dead)
+        except Refused as error:
+            _refuse(queue, drop.file, str(error))
+            continue
+        except FileNotFoundError:
+            continue  # its owner took it back
+        # What fails from here on is not the fault of the drop, which stays where it is. The
+        # number may be in use by then, so nobody else gets it: the next tick reserves new ones.
+        if not known:
             ids[drop.id] = _publish(queue, drop, request, status, number + admitted)
             admitted += 1
-            box.remove(drop.file)
-        except (Refused, ValueError) as error:
-            _refuse(queue, drop.file, str(error))
-        except FileNotFoundError:
-            pass  # its owner took it back
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
-                raise  # of no use to try the others
-            _refuse(queue, drop.file, os.strerror(error.errno or 0).lower())
+        box.remove(drop.file)
     return admitted
+
+
+def _read(box: files.Directory, file: str) -> tuple[bytes, os.stat_result]:
+    """The bytes and the status of a drop. Raises Refused where the drop is at fault, OSError."""
+    try:
+        return files.read_untrusted(box, file, CAP)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+        raise Refused(os.strerror(error.errno or 0).lower()) from None
 
 
 def _check(queue: Queue, drop: Name, data: bytes, uid: int) -> Asked:
@@ -97,6 +107,8 @@ def _known(
         found = ids[drop.id]
         now = queue.now(drop.id) or found
         same = queue.head(now)[0] == request.data
+        # Who made that copy may have been cut before it was durable; the drop goes now.
+        queue.where(now)[0].sync()
     elif drop.id in dead:
         same = dead[drop.id] == request.sha256
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cit import admission, asked, fsck, held, manager, name, people, section, trace
+from cit import admission, asked, files, fsck, held, manager, name, people, section, trace
 from cit.queue import Queue
 
 Push = Callable[..., str]
@@ -69,9 +70,7 @@ def test_its_file_is_what_was_asked_and_a_trace(queue: Queue, drop: Push) -> Non
     assert ("admit", (people.who(), "1")) == (admit.kind, admit.fields)
 
 
-def test_jobs_come_in_by_their_ids_and_get_numbers_in_that_order(
-    queue: Queue, drop: Push
-) -> None:
+def test_jobs_come_in_by_their_ids_and_get_numbers_in_that_order(queue: Queue, drop: Push) -> None:
     ids = [drop() for _ in range(5)]
 
     admission.admit(queue)
@@ -299,3 +298,28 @@ def test_a_cut_before_the_reason_was_followed_by_the_move(queue: Queue) -> None:
     assert "said before\n" == why.read_text()
     assert [ID] == [found.id for found in queue.names("bad")]
     assert name.parse("bad", f"{path.name}.{why.name.split('.')[-2]}")
+
+
+class Failing(files.Directory):
+    """A directory whose first sync fails, when a name is in it already."""
+
+    failures = 1
+
+    def sync(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync()
+
+
+def test_a_disk_that_fails_costs_no_job_and_gives_no_number_twice(queue: Queue, drop: Push) -> None:
+    ids = [drop(), drop()]
+    queue._directories["wait"] = Failing(os.path.join(queue.path, "wait"))
+
+    with pytest.raises(OSError):
+        admission.admit(queue)
+    admission.admit(queue)
+
+    assert [] == os.listdir(os.path.join(queue.path, "bad"))
+    assert ids == sorted(found.id for found in queue.names("wait"))
+    assert [] == list(fsck.check(queue, ids))
