@@ -238,21 +238,3 @@ def touch(path: str) -> None:
         os.utime(fd)
     finally:
         os.close(fd)
-
-
-def remove_tree(path: str) -> None:
-    """Remove a directory and all in it, without following links; that it is gone is fine."""
-    import shutil
-
-    def mend(function: object, path: str, error: object) -> None:
-        # A job may have made a directory that it could not write to itself.
-        parent = os.path.dirname(path)
-        os.chmod(parent, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-
-    if os.path.lexists(path):
-        shutil.rmtree(path, onerror=mend)

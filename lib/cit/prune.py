@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from cit import files, held, trace
+from cit import files, held, trace, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def prune(queue: Queue, names: list[Name], reason: str) -> Iterator[Name]:
         with hold:
             if found.id not in dead:
                 _bury(queue, found, hold.read().sha256)
-            files.remove_tree(os.path.join(queue.home, found.name, found.id))
+            _clear(queue, found)
             directory, file = queue.where(found)
             directory.remove(file)
         yield found
@@ -46,6 +46,16 @@ def prune(queue: Queue, names: list[Name], reason: str) -> Iterator[Name]:
             pass  # others are still in it
     if names:
         queue.note("prune", "-", f"{len(names)} jobs: {reason}")
+
+
+def _clear(queue: Queue, found: Name) -> None:
+    """Remove what the job left on disk; what cannot be removed stays, and is written down."""
+    for path in (found.name, ".isolate"):
+        try:
+            # Other jobs of its user may be at work in there: nothing is reached by its path.
+            tree.remove(os.path.join(queue.home, path, found.id))
+        except OSError as error:
+            queue.note("prune", found.id, f"cannot remove '{path}/{found.id}': {error.strerror}")
 
 
 def _bury(queue: Queue, found: Name, sha256: str) -> None:

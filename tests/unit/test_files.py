@@ -268,34 +268,3 @@ def test_a_mark_is_made_and_then_renewed(tmp_path: Path) -> None:
     files.touch(str(tmp_path / "tick"))
 
     assert time.time() - (tmp_path / "tick").stat().st_mtime < 60
-
-
-# --- trees -----------------------------------------------------------------------------------
-
-
-def test_a_tree_is_removed_even_where_it_cannot_be_entered(tmp_path: Path) -> None:
-    inner = tmp_path / "tree" / "shut" / "inner"
-    inner.mkdir(parents=True)
-    (inner / "file").touch()
-    inner.chmod(0)
-    inner.parent.chmod(0o500)
-
-    files.remove_tree(str(tmp_path / "tree"))
-
-    assert [] == os.listdir(tmp_path)
-
-
-def test_links_in_a_tree_are_removed_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "file").touch()
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "link").symlink_to(tmp_path / "kept")
-
-    files.remove_tree(str(tmp_path / "tree"))
-
-    assert ["kept"] == os.listdir(tmp_path)
-    assert ["file"] == os.listdir(tmp_path / "kept")
-
-
-def test_to_remove_a_tree_that_is_gone_is_fine(tmp_path: Path) -> None:
-    files.remove_tree(str(tmp_path / "tree"))

@@ -88,9 +88,26 @@ def test_its_workspace_goes_with_it(queue: Queue, done: list[Name]) -> None:
     ]
 
 
-def test_a_pruned_job_that_is_pushed_again_is_not_run_again(
-    queue: Queue, push: Push
-) -> None:
+def test_what_cannot_be_removed_of_one_job_stops_no_other(queue: Queue, done: list[Name]) -> None:
+    places = [Path(queue.home) / found.name / found.id for found in done]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    (Path(queue.path) / "kept").mkdir()
+    places[0].symlink_to(Path(queue.path) / "kept")
+    (places[1] / "shut").mkdir(parents=True)
+    (places[1] / "shut").chmod(0)
+    isolated = Path(queue.home) / ".isolate" / done[1].id / "1"
+    isolated.mkdir(parents=True)
+
+    assert ["a", "b"] == gone(queue, done[:2])
+
+    assert (Path(queue.path) / "kept").is_dir()
+    assert (False, False) == (places[1].exists(), isolated.parent.exists())
+    [log] = (Path(queue.path) / "log").glob("*.tab")
+    assert f"cannot remove 'a/{done[0].id}'" in log.read_text()
+
+
+def test_a_pruned_job_that_is_pushed_again_is_not_run_again(queue: Queue, push: Push) -> None:
     id = push()
     data, _ = queue.head(queue.find(id))
     gone(queue, [finish(queue, id)])
