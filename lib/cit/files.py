@@ -59,17 +59,28 @@ class Directory:
                 temporary = ""
             else:
                 os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=self.fd, follow_symlinks=True)
-            # The name is in a journal now and must reach the disk too. ext4 commits it
-            # with the file; a directory that can be opened is asked itself.
-            os.fsync(fd)
-            if self.readable:
-                self.sync()
-            else:
-                _sync_names(fd)
+            self._settle(fd)
         finally:
             os.close(fd)
             if temporary:
                 os.unlink(temporary, dir_fd=self.fd)
+
+    def settle(self, name: str) -> None:
+        """Make a name durable that somebody published, who may have been cut. Raises OSError."""
+        fd = self.open(name)
+        try:
+            self._settle(fd)
+        finally:
+            os.close(fd)
+
+    def _settle(self, fd: int) -> None:
+        # The name is in a journal now and must reach the disk too. ext4 commits it with
+        # the file; a directory that can be opened is asked itself.
+        os.fsync(fd)
+        if self.readable:
+            self.sync()
+        else:
+            _sync_names(fd)
 
     def replace(self, name: str, data: bytes, mode: int = 0o600) -> None:
         """Make or replace a file of ours that is not a job, whole and durable."""

@@ -101,6 +101,8 @@ def send(queue: Queue, request: Asked, *, fresh: bool) -> None:
             same = False  # what lies there is no file, or not ours to read
         if not same:
             raise _taken(id) from None
+        # Who made it may have been cut before it was durable, and told nobody its id.
+        box.settle(file)
     except PermissionError:
         raise Failure(DENIED, f"cannot push into '{queue.path}': permission denied") from None
     except OSError as error:
@@ -125,6 +127,7 @@ def _known(queue: Queue, id: str, request: Asked) -> bool:
     found = queue.now(id)
     if found is not None:
         same = queue.head(found)[0] == request.data
+        queue.where(found)[0].sync()
     else:
         dead = queue.tombstones()
         if id not in dead:
