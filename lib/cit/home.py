@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from cit import config, files, name, trace
+from cit.errors import Bad
 from cit.name import Name
 
 TYPE_CHECKING = False
@@ -80,17 +81,27 @@ def know(path: str) -> None:
 
 
 def keep(file: str, data: bytes, queue: str) -> None:
-    """Put a job into the outbox, durable on return. Raises OSError."""
+    """Put a job into the outbox, durable on return. Raises OSError.
+
+    Bad where one of its id is there that asks something else, or goes elsewhere.
+    """
     path = os.path.join(make(), "outbox")
     files.make_directory(path, 0o700)
     outbox = files.Directory(path)
     try:
-        # The address first: a letter without one could not be sent.
-        outbox.replace(file + ".to", os.fsencode(queue))
-        outbox.publish(file, data)
-    except FileExistsError:
-        # Kept before: the same id has the same bytes, since only we name files here.
-        pass
+        if not os.path.lexists(os.path.join(path, file)):
+            # The address first: a letter without one could not be sent.
+            outbox.replace(file + ".to", os.fsencode(queue))
+            try:
+                outbox.publish(file, data)
+                return
+            except FileExistsError:
+                pass  # another command keeps it at this moment
+        for kept, wanted in ((file, data), (file + ".to", os.fsencode(queue))):
+            with open(os.path.join(path, kept), "rb") as there:
+                if there.read() != wanted:
+                    raise Bad(f"'{file}' is in the outbox already, and is not the same job")
+        outbox.settle(file)
     finally:
         outbox.close()
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from cit import home
+from cit.errors import Bad
 from cit.home import Receipt
 
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
+FILE = f"{ID}-x.job"
 T = "2026-11-21T20:37:01.123Z"
 
 
@@ -103,6 +105,17 @@ def test_a_letter_that_is_kept_twice_is_one() -> None:
     home.keep(f"{ID}-x.job", b"bytes", "/q")
 
     assert 1 == len(home.kept())
+
+
+@pytest.mark.parametrize(("data", "queue"), [(b"other", "/q"), (b"job", "/elsewhere")])
+def test_a_letter_is_never_taken_for_another(data: bytes, queue: str) -> None:
+    home.keep(FILE, b"job", "/q")
+
+    with pytest.raises(Bad, match="already"):
+        home.keep(FILE, data, queue)
+
+    [(letter, address)] = home.kept()
+    assert (b"job", "/q") == (home.letter(letter), address)
 
 
 def test_a_letter_that_was_sent_is_gone(cit_home: Path) -> None:
