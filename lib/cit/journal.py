@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
@@ -19,8 +20,8 @@ class Journal:
     """A job's file, open for appending by whoever holds the job.
 
     add() only collects; flush() hands whole records to the kernel; sync() makes them
-    durable. After an OSError from flush() for want of space, flush() goes on where it
-    stopped; after any other the journal is to be dropped.
+    durable. After an OSError for want of space, which only flush() raises, flush() goes on
+    where it stopped; after any other the journal is to be dropped.
     """
 
     def __init__(self, directory: Directory, name: str) -> None:
@@ -57,7 +58,12 @@ class Journal:
 
     def sync(self) -> None:
         self.flush()
-        os.fdatasync(self.fd)
+        try:
+            os.fdatasync(self.fd)
+        except OSError as error:
+            # What could not be written may be gone, and the next call would say that all is
+            # well. So this is never the want of space that one waits for.
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
 
     def digest(self) -> str:
         """The sha256 of all bytes of the file and of what was added."""

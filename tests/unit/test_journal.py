@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -98,6 +99,23 @@ def test_what_the_disk_could_not_take_is_written_when_there_is_room_again(
     assert 4096 == cut
     assert b"one\n" + lines + b"last\n" == (tmp_path / "x").read_bytes()
     assert hashlib.sha256((tmp_path / "x").read_bytes()).hexdigest() == log.digest()
+    log.close()
+
+
+def test_a_failed_sync_is_no_want_of_space_that_one_waits_for(
+    directory: files.Directory, tmp_path: Path
+) -> None:
+    (tmp_path / "x").touch()
+    log = journal.Journal(directory, "x")
+    here, there = os.pipe()
+    os.dup2(there, log.fd)  # what cannot be synced stands for a disk that fails
+
+    with pytest.raises(OSError) as failed:
+        files.patiently(log.sync)
+
+    assert errno.EIO == failed.value.errno
+    for fd in (here, there):
+        os.close(fd)
     log.close()
 
 
