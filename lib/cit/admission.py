@@ -50,7 +50,7 @@ def admit(queue: Queue) -> int:
         try:
             data, status = _read(box, drop.file)
             request = _check(queue, drop, data, status.st_uid)
-            known = _known(queue, drop, request, ids, dead)
+            there = _known(queue, drop, request, ids, dead)
         except Refused as error:
             _refuse(queue, drop.file, str(error))
             continue
@@ -58,7 +58,7 @@ def admit(queue: Queue) -> int:
             continue  # its owner took it back
         # What fails from here on is not the fault of the drop, which stays where it is. The
         # number may be in use by then, so nobody else gets it: the next tick reserves new ones.
-        if not known:
+        if not there:
             ids[drop.id] = _publish(queue, drop, request, status, number + admitted)
             admitted += 1
         box.remove(drop.file)
