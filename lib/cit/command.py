@@ -73,11 +73,11 @@ def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
             os.close(patiently(lambda: around.space.make(script, text, 0o700)))
         data = patiently(lambda: around.space.make(store, b"", 0o600))
         with kind.enter(handle, here) as entry:
-            private = os.path.join(entry.cwd, workspace.PRIVATE)
+            ours = os.path.join(entry.cwd, workspace.PREFIX)
             argv = [*entry.prefix, *want.argv]
             if want.script is not None:
-                argv.append(os.path.join(private, script))
-            env = _environment(around, want, entry, os.path.join(private, store))
+                argv.append(ours + script)
+            env = _environment(around, want, entry, ours + store)
             return _start(around, want, entry, argv, env)
     except (SetupFailed, OSError) as error:
         return Outcome("setup", 125, reason=str(error)), None

@@ -1,4 +1,4 @@
-"""The workspace of a job: `work/NAME/ID/`, and in it `.cit/` for scripts and data files.
+"""The workspace of a job: `work/NAME/ID/`, and in it our scripts and data files, `.cit.*`.
 
 The directory may belong to another user than us: started by root, jobs are a dedicated
 uid. So below the workspace nothing is opened through a link, and every name is new.
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-PRIVATE = ".cit"
+PREFIX = ".cit."  # of the names of our files in it
 TRIES = 100  # as long as other jobs get in the way
 DATA_CAP = 1 << 16  # bytes of a data file that are read
 
@@ -34,7 +34,6 @@ class Workspace:
         self._fd = tree.enter(self.path)
         try:
             self._give(self._fd)
-            self._private = self._enter()
         except OSError:
             os.close(self._fd)
             raise
@@ -58,32 +57,14 @@ class Workspace:
                 os.umask(before)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.parent)
 
-    def _enter(self) -> int:
-        """Our directory in it, made where the job did away with it."""
-        for _ in range(TRIES):
-            try:
-                os.mkdir(PRIVATE, 0o700, dir_fd=self._fd)
-            except FileExistsError:
-                pass
-            try:
-                fd = tree.enter(PRIVATE, self._fd)
-                self._give(fd)
-                return fd
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
-                    raise
-                os.unlink(PRIVATE, dir_fd=self._fd)  # a file or a link of the job's
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
-
     def make(self, name: str, data: bytes, mode: int) -> int:
-        """A new file in `.cit/`, instead of one that is there; a descriptor to read it."""
+        """A new file of ours, instead of what the job put there; a descriptor to read it."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            fd = os.open(name, flags, mode, dir_fd=self._private)
-        except (FileExistsError, FileNotFoundError):
-            fd = self._make_anew(name, flags, mode)
+            fd = os.open(PREFIX + name, flags, mode, dir_fd=self._fd)
+        except FileExistsError:
+            os.unlink(PREFIX + name, dir_fd=self._fd)
+            fd = os.open(PREFIX + name, flags, mode, dir_fd=self._fd)
         try:
             if data:
                 files.write(fd, data)
@@ -93,21 +74,10 @@ class Workspace:
             raise
         return fd
 
-    def _make_anew(self, name: str, flags: int, mode: int) -> int:
-        """Where something is in the way, or our directory was removed."""
-        anew = self._enter()
-        os.close(self._private)
-        self._private = anew
-        try:
-            os.unlink(name, dir_fd=self._private)
-        except FileNotFoundError:
-            pass
-        return os.open(name, flags, mode, dir_fd=self._private)
-
     def remove(self, *names: str) -> None:
         for name in names:
             try:
-                os.unlink(name, dir_fd=self._private)
+                os.unlink(PREFIX + name, dir_fd=self._fd)
             except OSError:
                 pass  # the job removed it, or made a directory of it
 
@@ -150,12 +120,10 @@ class Workspace:
     def close(self) -> None:
         """Let go, and remove it where the job left nothing in it."""
         try:
-            os.rmdir(PRIVATE, dir_fd=self._fd)
             os.rmdir(self.path)
             os.rmdir(self.parent)
         except OSError:
             pass  # not empty: it stays for a look, until the job is pruned
-        os.close(self._private)
         os.close(self._fd)
 
     def _give(self, fd: int) -> None:

@@ -29,7 +29,7 @@ def space(base: Path) -> Iterator[Workspace]:
 
 
 def content(space: Workspace, name: str) -> bytes:
-    return (Path(space.path) / ".cit" / name).read_bytes()
+    return (Path(space.path) / f".cit.{name}").read_bytes()
 
 
 # --- what a job did to its own rights -----------------------------------------------------------
@@ -38,7 +38,6 @@ def content(space: Workspace, name: str) -> bytes:
 def test_a_job_that_took_its_own_rights_away_can_be_gone_on_with(base: Path) -> None:
     first = Workspace(str(base), "x", ID, None)
     os.close(first.make("1.data", b"", 0o600))
-    os.chmod(Path(first.path) / ".cit", 0)
     os.chmod(first.path, 0)
 
     again = Workspace(str(base), "x", ID, None)
@@ -49,9 +48,8 @@ def test_a_job_that_took_its_own_rights_away_can_be_gone_on_with(base: Path) -> 
     again.close()
 
 
-def test_where_our_directory_cannot_be_made_again_the_old_one_stays_open(base: Path) -> None:
+def test_in_a_workspace_that_the_job_removed_nothing_can_be_made(base: Path) -> None:
     space = Workspace(str(base), "x", ID, None)
-    os.rmdir(Path(space.path) / ".cit")
     os.rmdir(space.path)  # in a directory that is gone nothing can be made, by nobody
 
     with pytest.raises(OSError):
@@ -65,7 +63,7 @@ def test_where_our_directory_cannot_be_made_again_the_old_one_stays_open(base: P
 
 def test_it_is_a_private_directory_below_its_name(base: Path, space: Workspace) -> None:
     assert str(base / "x" / ID) == space.path
-    for path in (base, base / "x", base / "x" / ID, base / "x" / ID / ".cit"):
+    for path in (base, base / "x", base / "x" / ID):
         assert 0o700 == stat.S_IMODE(path.stat().st_mode)
 
 
@@ -91,7 +89,7 @@ def test_another_attempt_finds_what_the_first_one_made(base: Path) -> None:
 
     second = Workspace(str(base), "x", ID, None)
 
-    assert {"half", ".cit"} == set(os.listdir(second.path))
+    assert ["half"] == os.listdir(second.path)
     second.close()
 
 
@@ -115,29 +113,6 @@ def test_jobs_of_one_name_come_and_go_without_minding_each_other(base: Path) -> 
     assert [0] * 4 == [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
 
-@pytest.mark.parametrize("kind", ["gone", "file", "link"])
-def test_a_job_may_do_with_our_directory_what_it_likes(
-    base: Path, tmp_path: Path, kind: str
-) -> None:
-    (tmp_path / "victim").mkdir()
-    space = Workspace(str(base), "x", ID, None)
-    private = Path(space.path) / ".cit"
-    private.rmdir()
-    if kind == "file":
-        private.touch()
-    elif kind == "link":
-        private.symlink_to(tmp_path / "victim")
-
-    os.close(space.make("1.data", b"later", 0o600))
-    again = Workspace(str(base), "x", ID, None)
-    os.close(again.make("2.data", b"after a crash", 0o600))
-
-    assert (b"later", b"after a crash") == (content(space, "1.data"), content(again, "2.data"))
-    assert [] == list((tmp_path / "victim").iterdir())
-    again.remove("1.data", "2.data")
-    again.close()
-
-
 # --- files in it -----------------------------------------------------------------------------
 
 
@@ -154,7 +129,7 @@ def test_a_file_is_made_instead_of_what_the_job_put_there(
     space: Workspace, tmp_path: Path
 ) -> None:
     (tmp_path / "victim").write_bytes(b"whole")
-    (Path(space.path) / ".cit" / "1.script").symlink_to(tmp_path / "victim")
+    (Path(space.path) / ".cit.1.script").symlink_to(tmp_path / "victim")
 
     os.close(space.make("1.script", b"new", 0o700))
 
@@ -163,11 +138,11 @@ def test_a_file_is_made_instead_of_what_the_job_put_there(
 
 
 def test_to_remove_what_the_job_removed_or_replaced_is_fine(space: Workspace) -> None:
-    (Path(space.path) / ".cit" / "a").mkdir()
+    (Path(space.path) / ".cit.a").mkdir()
 
     space.remove("a", "b")
 
-    assert ["a"] == os.listdir(Path(space.path) / ".cit")
+    assert [".cit.a"] == os.listdir(space.path)
 
 
 def test_files_that_the_job_brings_lie_in_it(
@@ -246,9 +221,9 @@ def shared(workspaces: str) -> Iterator[Workspace]:
 
 
 def test_he_can_reach_it_and_nobody_else_can_look(shared: Workspace) -> None:
-    seen = {path: os.stat(path) for path in (shared.parent, shared.path, shared.path + "/.cit")}
+    seen = {path: os.stat(path) for path in (shared.parent, shared.path)}
 
-    assert [(0, 0o711), (61998, 0o700), (61998, 0o700)] == [
+    assert [(0, 0o711), (61998, 0o700)] == [
         (status.st_uid, stat.S_IMODE(status.st_mode)) for status in seen.values()
     ]
 
@@ -256,7 +231,7 @@ def test_he_can_reach_it_and_nobody_else_can_look(shared: Workspace) -> None:
 def test_what_is_made_in_it_is_his(shared: Workspace) -> None:
     os.close(shared.make("1.script", b"x", 0o700))
 
-    assert 61998 == os.stat(shared.path + "/.cit/1.script").st_uid
+    assert 61998 == os.stat(shared.path + "/.cit.1.script").st_uid
 
 
 def test_whatever_the_umask_he_can_reach_it(workspaces: str) -> None:
@@ -278,11 +253,11 @@ def test_one_whose_making_was_cut_is_given_to_him(workspaces: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
     base = os.path.join(workspaces, "cut")
-    os.makedirs(os.path.join(base, "x", ID, ".cit"), 0o700)
+    os.makedirs(os.path.join(base, "x", ID), 0o700)
 
     space = Workspace(base, "x", ID, (61998, 61998))
 
-    assert 61998 == os.stat(space.path).st_uid == os.stat(space.path + "/.cit").st_uid
+    assert 61998 == os.stat(space.path).st_uid
     space.close()
     os.rmdir(base)
 
