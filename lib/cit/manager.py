@@ -34,13 +34,18 @@ def tick(queue: Queue) -> int:
             recover(queue)
             admitted += admission.admit(queue)
             answer(queue)
-            left = admission.waiting(queue)
+            left = _asked(queue)
         finally:
             queue.locks.release(locks.MANAGER)
         # What came since then found this tick at work and went home.
-        if admission.waiting(queue) <= left:
+        if _asked(queue) <= left:
             break
     return admitted
+
+
+def _asked(queue: Queue) -> set[str]:
+    """What lies in the drop boxes: after a tick, what others have to do, or came since."""
+    return admission.waiting(queue) | set(queue.directory("answers").names())
 
 
 def pause(queue: Queue, reason: str) -> None:
@@ -66,7 +71,7 @@ def recover(queue: Queue) -> None:
     A job without a result is not touched: a runner claims it again.
     """
     for found in queue.names("run"):
-        if queue.tail(found).status:
+        if _finished(queue, found):
             hold = held.take(queue, found)
             if hold:
                 with hold:
@@ -117,7 +122,10 @@ def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
 
 
 def _finished(queue: Queue, found: Name) -> bool:
-    return bool(queue.tail(found).status)
+    try:
+        return bool(queue.tail(found).status)
+    except FileNotFoundError:
+        return False  # its runner has just moved it
 
 
 def _sweep(directory: files.Directory) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cit import answers, fsck, held, locks, manager, people, trace
+from cit import answers, fsck, held, job, locks, manager, people, trace
 from cit.errors import Failure
 from cit.name import Name
 from cit.queue import Queue
@@ -78,6 +78,50 @@ def test_a_tick_that_finds_another_at_work_goes_home(
     assert 1 == manager.tick(queue)
 
 
+class Late(locks.Locks):
+    """Locks of a tick during whose last moments somebody asks something, and goes home."""
+
+    asks: Callable[[], None] | None = None
+
+    def release(self, byte: int) -> None:
+        asks, self.asks = self.asks, None
+        if asks and byte == locks.MANAGER:
+            asks()
+        super().release(byte)
+
+
+def test_what_is_asked_of_a_job_while_a_tick_is_at_work_is_done_by_that_tick(
+    queue: Queue, push: Push
+) -> None:
+    id = push()
+    late = Late(os.path.join(queue.path, "locks"))
+    late.asks = lambda: ask(queue, id, "stop")
+    queue._locks = late
+
+    manager.tick(queue)
+
+    assert "done" == queue.find(id).state
+
+
+class Moving(Queue):
+    """A queue one of whose runners ends its job between two looks of ours."""
+
+    def tail(self, found: Name) -> job.Job:
+        if found.state == "run":
+            self.take(found, "done", "2026-11-21")
+        return super().tail(found)
+
+
+def test_a_job_that_ends_while_a_tick_looks_at_it_is_no_error(queue: Queue, push: Push) -> None:
+    id = push()
+    with take(queue, id) as hold:
+        hold.move("run")
+
+    manager.tick(Moving(queue.path))
+
+    assert "done" == queue.find(id).state
+
+
 def test_a_tick_says_that_it_was_there(queue: Queue) -> None:
     manager.tick(queue)
 
@@ -107,9 +151,7 @@ def test_only_the_owner_ticks(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("seal", ["none", "torn", "whole"])
-def test_a_job_that_ended_is_done_whatever_was_cut(
-    queue: Queue, push: Push, seal: str
-) -> None:
+def test_a_job_that_ended_is_done_whatever_was_cut(queue: Queue, push: Push, seal: str) -> None:
     id = push()
     with take(queue, id) as hold:
         hold.move("run")
@@ -142,9 +184,7 @@ def test_a_job_without_an_end_is_left_to_a_runner(queue: Queue, push: Push) -> N
     )  # fmt: skip
 
 
-def test_a_job_that_somebody_holds_is_left_to_him(
-    queue: Queue, other: Queue, push: Push
-) -> None:
+def test_a_job_that_somebody_holds_is_left_to_him(queue: Queue, other: Queue, push: Push) -> None:
     id = push()
     with take(other, id) as hold:
         hold.move("run")
@@ -292,9 +332,7 @@ def test_what_a_job_that_ended_in_the_meantime_is_asked_does_not_hinder_others(
 
     manager.tick(queue)
 
-    assert ("ok", "cancelled") == tuple(
-        queue.job(queue.find(id)).status for id in (ended, waiting)
-    )
+    assert ("ok", "cancelled") == tuple(queue.job(queue.find(id)).status for id in (ended, waiting))
 
 
 # --- cuts in the middle of an answer ---------------------------------------------------------
