@@ -7,6 +7,7 @@ text says. The holder of the job writes it into the trace and then removes the f
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -37,6 +38,7 @@ else:
 
 KINDS = frozenset({"stop", "hold", "release", "note"})
 CAP = 64 << 10
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # not the fault of a file
 _RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 
 
@@ -53,7 +55,10 @@ def send(queue: Queue, found: Name, kind: str, text: str, run: str = "-") -> Non
 
 
 def pending(queue: Queue, id: str = "") -> list[Answer]:
-    """The answers that wait, for one job or for all; what cannot be one is removed."""
+    """The answers that wait, for one job or for all; what cannot be one is removed.
+
+    Raises OSError where they cannot be read now.
+    """
     directory = queue.directory("answers")
     found = []
     for file in sorted(directory.names()):
@@ -86,7 +91,11 @@ def fields(answer: Answer) -> tuple[str, ...]:
 def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
     try:
         data, status = files.read_untrusted(directory, file, CAP)
-    except (ValueError, OSError):
+    except FileNotFoundError:
+        return None  # its author took it back
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in SHORT:
+            raise  # it was asked, and is read another time
         _discard(directory, file)
         return None
     record = trace.parse(data) if data.find(b"\n") == len(data) - 1 else None

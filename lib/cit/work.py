@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
+from functools import cache, partial
 
 from cit import (
     VERSION,
@@ -210,10 +210,16 @@ class _Worker:
             return
         # The clock of the file system is coarse: what came in this instant may not show yet.
         self.seen = changed if time.time_ns() - changed > 100_000_000 else 0
-        for answer in answers.pending(queue, self.hold.name.id):
+        try:
+            asked_now = answers.pending(queue, self.hold.name.id)
+        except OSError:
+            self.seen = 0  # short of descriptors, say: the next look may see them
+            return
+        for answer in asked_now:
             refused = answers.refusal(queue, answer, self.before)
             if refused:
-                queue.note("refused", answer.id, refused, people.who(answer.uid))
+                who = people.who(answer.uid)
+                patiently(partial(queue.note, "refused", answer.id, refused, who))
             elif not answers.repeated(self.before, answer):
                 self.hold.record(answer.kind, answer.run, *answers.fields(answer))
                 patiently(self.hold.sync)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cit import answers, job, people, trace
+from cit import answers, files, job, people, trace
 from cit.answers import Answer
 from cit.queue import Queue
 from cit.trace import Record
@@ -82,6 +83,37 @@ def test_what_is_no_file_is_removed_unread(queue: Queue, make: Callable[[Path], 
 
     assert [] == answers.pending(queue)
     assert [] == os.listdir(box(queue))
+
+
+class Crowded(files.Directory):
+    """A directory after whose listing the process has no descriptor left."""
+
+    def names(self) -> list[str]:
+        listed = super().names()
+        free = os.open(os.devnull, os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, self.hard))
+        return listed
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_what_cannot_be_read_for_want_of_descriptors_is_read_another_time(
+    queue: Queue, push: Callable[..., str]
+) -> None:
+    answers.send(queue, queue.find(push()), "stop", "")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    whole = queue.directory("answers")
+    queue._directories["answers"] = Crowded(whole.path)
+
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            answers.pending(queue)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    queue._directories["answers"] = whole
+    assert ["stop"] == [answer.kind for answer in answers.pending(queue)]
 
 
 def test_a_directory_is_in_nobodys_way(queue: Queue, push: Push) -> None:
