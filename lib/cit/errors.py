@@ -29,6 +29,13 @@ class Failure(Exception):
         self.code = code
 
 
+class Ambiguous(Failure):
+    """A word may stand for more than one job; not even another place is to be looked at."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(MISSING, message)
+
+
 class Bad(Failure):
     """Data that breaks a format. `line` and `column` count from 1; 0 is unknown.
 

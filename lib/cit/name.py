@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from cit.errors import Ambiguous
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import NamedTuple
 
     class Name(NamedTuple):
@@ -64,6 +67,25 @@ def simplify(text: str) -> str:
     while "--" in plain:
         plain = plain.replace("--", "-")
     return plain[:LONGEST].rstrip("-") or "job"
+
+
+def meant(word: str, names: Mapping[str, str]) -> str:
+    """The id that a word stands for, of those with these names; "" for none.
+
+    It is an id, a beginning or an end that only one of them has, or a name: the newest of it.
+    Raises Ambiguous.
+    """
+    ids = [id for id in names if id.startswith(word) or id.endswith(word)] if word else []
+    if word not in ids:
+        named = [id for id, name in names.items() if name == word]
+        if named:
+            return max(named)
+        if len(ids) > 1:
+            some = sorted(ids)[:4]
+            more = " ..." if len(ids) > len(some) else ""
+            raise Ambiguous(f"'{word}' is not unique: {' '.join(some)}{more}")
+        return ids[0] if ids else ""
+    return word
 
 
 def drop(id: str, name: str) -> str:

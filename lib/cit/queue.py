@@ -139,25 +139,15 @@ class Queue:
         """
         query = query.lower() if name.is_id(query.lower()) else query
         for _ in range(2 if query else 0):  # "" is part of every id, and stands for none
-            ids: dict[str, Name] = {}
-            named: dict[str, Name] = {}
+            seen: dict[str, Name] = {}
             for found in self.every(query):
                 # States come in the order of a job's way: the later one wins. What was
                 # refused is a job only as long as there is none of that id.
-                if found.state == "bad" and found.id in ids | named:
-                    continue
-                if found.id.startswith(query) or found.id.endswith(query):
-                    ids[found.id] = found
-                if found.name == query:
-                    named[found.id] = found
-            if query not in ids and named:
-                return named[max(named)]
-            if len(ids) > 1:
-                some = sorted(ids)[:4]
-                more = " ..." if len(ids) > len(some) else ""
-                raise Failure(MISSING, f"'{query}' is not unique: {' '.join(some)}{more}")
-            if ids:
-                return next(iter(ids.values()))
+                if found.state != "bad" or found.id not in seen:
+                    seen[found.id] = found
+            id = name.meant(query, {id: found.name for id, found in seen.items()})
+            if id:
+                return seen[id]
             # It may have been released just now, against the order: look once more.
         raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
 

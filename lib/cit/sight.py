@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cit import config, home, name
-from cit.errors import DENIED, MISSING, Failure
+from cit.errors import DENIED, MISSING, Ambiguous, Failure
 from cit.name import Name
 from cit.queue import STATES, Queue
 
@@ -45,16 +45,21 @@ def find(word: str, option: str | None = None) -> Seen:
     try:
         queue = Queue(path)
         return Seen(queue, path, queue.find(word))
+    except Ambiguous:
+        raise
     except Failure as failure:
         if failure.code not in (MISSING, DENIED):
             raise
         missing = failure
-    for kept, to in reversed(home.kept()):
-        if means(word, kept.id, kept.name):
-            return Seen(None, to, kept)
-    for receipt in reversed(home.receipts()):
-        if means(word, receipt.id, receipt.name) and path == (option and receipt.queue or path):
-            return pushed(receipt.queue, {receipt.id: receipt.name})[0]
+    word = word.lower() if name.is_id(word.lower()) else word
+    letters = {kept.id: (kept, to) for kept, to in home.kept()}
+    id = name.meant(word, {id: kept.name for id, (kept, _) in letters.items()})
+    if id:
+        return Seen(None, letters[id][1], letters[id][0])
+    sent = {r.id: r for r in home.receipts() if r.queue == path or not option}
+    id = name.meant(word, {id: receipt.name for id, receipt in sent.items()})
+    if id:
+        return pushed(sent[id].queue, {id: sent[id].name})[0]
     raise missing
 
 

@@ -1,0 +1,153 @@
+"""cit-stop: a job that waits never starts, one that runs is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cit import held, job, people
+from cit.queue import Queue
+
+Cit = Callable[..., Any]
+
+
+@pytest.fixture
+def queue(cit: Cit, world: Path) -> Queue:
+    assert 0 == cit("queue", "init").code
+    return Queue(str(world / ".cit" / "queue"))
+
+
+@pytest.fixture
+def push(cit: Cit, queue: Queue) -> Callable[..., str]:
+    """Push a job of that name, and have it admitted; its id."""
+
+    def act(called: str = "x") -> str:
+        id = cit("push", "--name", called, "--", "/bin/true").out.strip()
+        assert 0 == cit("queue", "tick").code
+        return str(id)
+
+    return act
+
+
+def told(queue: Queue, id: str) -> job.Job:
+    return queue.job(queue.find(id))
+
+
+def test_a_job_that_waits_never_starts(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    id = push()
+
+    ended = cit("stop", id, "--reason", "no\tneed")
+    cit("run", "-j", "1")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    job = told(queue, id)
+    assert ("done", "cancelled", "130", 0) == (
+        queue.find(id).state, job.status, job.code, job.attempt,
+    )  # fmt: skip
+    assert (people.who(), "no\tneed") == job.acts[0].fields[:2]
+    assert 0 == cit("queue", "fsck").code
+
+
+def test_several_are_stopped_by_ids_parts_of_them_and_names(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    ids = [push("a"), push("b"), push("c"), push("d")]
+
+    ended = cit("stop", ids[0], ids[1][-12:], "c")
+
+    assert 0 == ended.code
+    assert ["cancelled"] * 3 + [""] == [told(queue, id).status for id in ids]
+
+
+def test_a_job_of_this_moment_is_stopped_too(cit: Cit, queue: Queue) -> None:
+    id = cit("push", "--", "/bin/true").out.strip()
+
+    assert 0 == cit("stop", id).code
+    assert "cancelled" == told(queue, id).status
+
+
+def test_a_job_that_is_held_back_is_stopped(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    id = push()
+    cit("hold", id)
+
+    cit("stop", id)
+
+    assert ("done", "cancelled") == (queue.find(id).state, told(queue, id).status)
+
+
+def test_where_one_is_not_known_none_is_stopped(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    id = push()
+
+    ended = cit("stop", id, "nobody")
+
+    assert (66, "") == (ended.code, ended.out)
+    assert "no job 'nobody'" in ended.err
+    assert "wait" == queue.find(id).state
+
+
+@pytest.mark.parametrize("word", ["", "nobody", "01kak5jzc2v8e9j7m3t0q4w6xy"])
+def test_a_job_that_nobody_knows_is_missing(
+    cit: Cit, queue: Queue, push: Callable[..., str], word: str
+) -> None:
+    id = push()
+
+    ended = cit("stop", word)
+
+    assert (66, 1) == (ended.code, ended.err.count("\n"))
+    assert "wait" == queue.find(id).state
+
+
+def test_a_part_that_two_jobs_have_stops_neither(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    ids = [push(), push()]
+
+    ended = cit("stop", ids[0][:4])
+
+    assert (66, True) == (ended.code, "is not unique" in ended.err)
+    assert ["wait", "wait"] == [queue.find(id).state for id in ids]
+
+
+def test_a_job_that_has_ended_cannot_be_stopped(
+    cit: Cit, queue: Queue, push: Callable[..., str]
+) -> None:
+    id = push()
+    with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+        hold.finish("ok", 0)
+
+    ended = cit("stop", id)
+
+    assert (1, f"cit-stop: cannot stop job '{id}': it has ended\n") == (ended.code, ended.err)
+    assert "ok" == told(queue, id).status
+
+
+def test_a_job_in_another_queue_is_found_by_its_receipt(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    cit("queue", "init", "far")
+    id = cit("push", "--queue", "far", "--", "/bin/true").out.strip()
+
+    assert 0 == cit("stop", id).code
+    assert "cancelled" == told(Queue(str(tmp_path / "far")), id).status
+
+
+def test_without_a_job_the_call_is_wrong(cit: Cit, queue: Queue) -> None:
+    ended = cit("stop")
+
+    assert (2, 1) == (ended.code, ended.err.count("\n"))
+
+
+def test_without_a_queue_there_is_nothing_to_stop(cit: Cit, world: Path) -> None:
+    ended = cit("stop", "x")
+
+    assert 66 == ended.code
+    assert not (world / ".cit").exists()
