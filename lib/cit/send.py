@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
-from cit import config, files, home, layout, name, section
+from cit import asked, config, files, home, layout, name, section, trace
 from cit.errors import AWAY, DENIED, LATER, MISSING, Bad, Failure
+from cit.home import Receipt
 from cit.queue import Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cit.asked import Asked
 
 # What passes: the disk is full or failing, or the process is short of something.
@@ -119,6 +123,35 @@ def keep(request: Asked, path: str) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise Failure(LATER, f"cannot keep job '{request.job['id']}': {reason}") from error
+
+
+def flush(queue: Queue) -> Iterator[Failure]:
+    """Send what waits in the outbox for this queue; yield why something has to stay there.
+
+    An Away ends it. What can never be sent keeps nothing else back.
+    """
+    for letter, goal in home.kept():
+        if goal != queue.path:
+            continue
+        try:
+            request = asked.parse(home.letter(letter))
+            send(queue, request, fresh=False)
+        except FileNotFoundError:
+            continue  # another command has sent it just now
+        except Away as away:
+            yield away
+            return
+        except Failure as failure:
+            yield Failure(failure.code, f"cannot send job '{letter.id}': {failure}")
+            continue
+        home.receive([receipt("pushed", request, queue.path)])
+        home.sent(letter)
+
+
+def receipt(act: str, request: Asked, path: str) -> Receipt:
+    """What is kept of a job that this user pushed, ran or kept for the queue at this path."""
+    now = trace.stamp(time.time())
+    return Receipt(now, act, request.job["id"], request.job["name"], path, request.sha256)
 
 
 def _known(queue: Queue, id: str, request: Asked) -> bool:

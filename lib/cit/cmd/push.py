@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
-from cit import asked, home, request, send, start, trace
+from cit import home, request, send, start
 from cit.errors import AWAY, DONE, USAGE, Failure
 from cit.home import Receipt
 from cit.options import Parser
@@ -50,17 +49,21 @@ def main(argv: list[str]) -> int:
             sys.stdout.buffer.write(job.data)
         return DONE
     if args.flush:
-        return _flush_all(args.queue)
+        return _flush(args.queue)
     queue, path, away = _target(args.queue)
     to = str(queue.setting("name")) if queue else send.called(path)
-    away = _flush(queue)[0] if queue else away
+    for failure in send.flush(queue) if queue else ():
+        if isinstance(failure, send.Away):
+            away = failure
+        else:
+            _say(failure)
     receipts: list[Receipt] = []
     try:
         for file in args.files or [None]:
             id = ids.next()
             job = request.compose(file, command, args.bring, changes, id, to)
             away = _send(queue, path, job, away, fresh=job.job["id"] == id)
-            receipts.append(_receipt("kept" if away else "pushed", job, path))
+            receipts.append(send.receipt("kept" if away else "pushed", job, path))
             if not args.quiet:
                 sys.stdout.write(job.job["id"] + ("\0" if args.null else "\n"))
                 sys.stdout.flush()
@@ -101,54 +104,23 @@ def _send(
     return away
 
 
-def _flush_all(option: str | None) -> int:
+def _flush(option: str | None) -> int:
     """Send what waits in the outbox, for one queue or for all; the worst code."""
     goals = [os.path.abspath(option)] if option else [goal for _, goal in home.kept()]
     worst = DONE
     for goal in dict.fromkeys(goals):
         try:
             queue = send.known(goal)
-            away, code = _flush(queue)
-            if away:
-                raise away
+            for failure in send.flush(queue):
+                _say(failure)
+                worst = max(worst, failure.code)
             if start.wanted(queue):
                 start.command(queue, "queue", "tick")
         except Failure as failure:
-            _say(str(failure))
-            code = failure.code
-        worst = max(worst, code)
+            _say(failure)
+            worst = max(worst, failure.code)
     return worst
 
 
-def _flush(queue: Queue) -> tuple[send.Away | None, int]:
-    """Send what waits in the outbox for this queue; why the rest has to stay there.
-
-    What can never be sent stays too, and is said, with a code: it keeps nothing else back.
-    """
-    code = DONE
-    for letter, goal in home.kept():
-        if goal != queue.path:
-            continue
-        try:
-            job = asked.parse(home.letter(letter))
-            send.send(queue, job, fresh=False)
-        except FileNotFoundError:
-            continue  # another command has sent it just now
-        except send.Away as away:
-            return away, code
-        except Failure as failure:
-            _say(f"cannot send job '{letter.id}': {failure}")
-            code = failure.code
-            continue
-        home.receive([_receipt("pushed", job, queue.path)])
-        home.sent(letter)
-    return None, code
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"cit-push: {text}\n")
-
-
-def _receipt(act: str, job: Asked, path: str) -> Receipt:
-    now = trace.stamp(time.time())
-    return Receipt(now, act, job.job["id"], job.job["name"], os.path.abspath(path), job.sha256)
+def _say(failure: Failure) -> None:
+    sys.stderr.write(f"cit-push: {failure}\n")

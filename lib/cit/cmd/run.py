@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
-from cit import config, files, home, request, runner, send, trace
+from cit import config, files, home, request, runner, send
 from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
@@ -65,8 +64,7 @@ def _run(args: argparse.Namespace, command: list[str]) -> int:
         args.file, command, args.bring, request.changes(args), id, str(queue.setting("name"))
     )
     outcome = runner.run(queue.path, job, None if args.quiet else _echo())
-    now = trace.stamp(time.time())
-    home.receive([home.Receipt(now, "ran", job.job["id"], job.job["name"], queue.path, job.sha256)])
+    home.receive([send.receipt("ran", job, queue.path)])
     if outcome.status not in ("ok", "failed"):
         why = outcome.reason or (_signal(outcome.signal) if outcome.signal else "")
         told = f"{outcome.status}: {why}" if why else outcome.status
