@@ -12,7 +12,7 @@ import os
 import time
 
 from cit import files, name, people, trace
-from cit.errors import DENIED, Failure
+from cit.errors import BAD, DENIED, Failure
 from cit.job import column
 from cit.name import Name
 
@@ -45,11 +45,12 @@ _RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 def send(queue: Queue, found: Name, kind: str, text: str, run: str = "-") -> None:
     """Ask something of a job, durable on return."""
     record = trace.Record(trace.stamp(time.time()), kind, run, (text,))
+    data = trace.render(record)
+    if len(data) > CAP:
+        raise Failure(BAD, f"cannot {kind} job '{found.id}': over {CAP} bytes of text")
     file = f"{found.id}.{run}-{os.urandom(8).hex()}"
     try:
-        queue.directory("answers").publish(
-            file, trace.render(record), 0o600 if queue.mine else 0o644
-        )
+        queue.directory("answers").publish(file, data, 0o600 if queue.mine else 0o644)
     except PermissionError:
         raise Failure(DENIED, f"cannot {kind} job '{found.id}': permission denied") from None
 
