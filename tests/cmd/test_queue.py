@@ -1,0 +1,294 @@
+"""cit-queue: make, tend, look over and check queues."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cit import held, home, people, trace
+from cit.queue import Queue
+
+Cit = Callable[..., Any]
+
+
+@pytest.fixture
+def queue(cit: Cit, world: Path) -> Queue:
+    assert 0 == cit("queue", "init").code
+    return Queue(str(world / ".cit" / "queue"))
+
+
+def push(cit: Cit, *arguments: str) -> str:
+    ended = cit("push", *(arguments or ["--", "/bin/true"]))
+    assert 0 == ended.code
+    return str(ended.out.strip())
+
+
+def finish(queue: Queue, id: str) -> None:
+    hold = held.take(queue, queue.find(id))
+    assert hold
+    with hold:
+        hold.finish("ok", 0)
+
+
+def log(queue: Queue) -> list[tuple[str, ...]]:
+    days = (Path(queue.path) / "log").glob("*.tab")
+    return [
+        (record.kind, *record.fields)
+        for day in days
+        for record in trace.records(day.read_bytes())
+    ]
+
+
+# --- init ------------------------------------------------------------------------------------
+
+
+def test_a_queue_is_made_where_configuration_says(cit: Cit, tmp_path: Path) -> None:
+    ended = cit("queue", "init", env={"CIT_QUEUE": str(tmp_path / "q")})
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    queue = Queue(str(tmp_path / "q"))
+    assert ("q", "push") == (queue.setting("name"), queue.setting("start"))
+    assert [queue.path] == home.queues()
+
+
+def test_a_queue_is_made_as_it_was_asked_for(cit: Cit, tmp_path: Path) -> None:
+    ended = cit(
+        "queue", "init", "q", "--name", "ours", "--slots", "3", "--readers", "all", "--push",
+        "owner", "--push", "@team", "--none", "all", "--start", "cron",
+    )  # fmt: skip
+
+    assert 0 == ended.code
+    queue = Queue(str(tmp_path / "q"))
+    assert ("ours", 3, "all", ["owner", "@team"], "all", "cron") == tuple(
+        queue.setting(key) for key in ("name", "slots", "readers", "push", "none", "start")
+    )
+    assert 0o1733 == stat.S_IMODE(os.stat(tmp_path / "q" / "in").st_mode)
+
+
+def test_a_queue_for_others_is_served_by_cron(cit: Cit, tmp_path: Path) -> None:
+    cit("queue", "init", "q", "--push", "*")
+
+    assert "cron" == Queue(str(tmp_path / "q")).setting("start")
+
+
+def test_a_queue_that_is_there_stays_as_it_is(cit: Cit, queue: Queue) -> None:
+    ended = cit("queue", "init", "--slots", "9")
+
+    assert (1, f"cit-queue: there is a queue '{queue.path}' already\n") == (ended.code, ended.err)
+    assert 0 == Queue(queue.path).setting("slots")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--name", "A B"], ["--slots", "-1"], ["--slots", "x"], ["--push", "a b"], ["--push", ""],
+     ["--readers", "me"]],
+)  # fmt: skip
+def test_a_queue_that_cannot_be_is_not_made(
+    cit: Cit, tmp_path: Path, arguments: list[str]
+) -> None:
+    ended = cit("queue", "init", "q", *arguments)
+
+    assert (2, "") == (ended.code, ended.out)
+    assert 1 == ended.err.count("\n")
+    assert not (tmp_path / "q").exists()
+
+
+# --- tick ------------------------------------------------------------------------------------
+
+
+def test_a_tick_admits_what_was_pushed(cit: Cit, queue: Queue) -> None:
+    id = push(cit)
+
+    ended = cit("queue", "tick")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert "wait" == queue.find(id).state
+
+
+@pytest.mark.parametrize("verb", ["tick", "pause", "resume", "fsck", "prune"])
+def test_a_queue_that_is_not_there_is_missing(cit: Cit, world: Path, verb: str) -> None:
+    ended = cit("queue", verb)
+
+    assert (66, "") == (ended.code, ended.out)
+    assert f"cit-queue: no queue '{world / '.cit' / 'queue'}'\n" == ended.err
+    assert not (world / ".cit").exists()
+
+
+def test_a_tick_that_finds_another_one_does_nothing_and_that_is_fine(
+    cit: Cit, queue: Queue
+) -> None:
+    from cit import locks
+
+    id = push(cit)
+    queue.locks.hold(locks.MANAGER)
+
+    ended = cit("queue", "tick")
+
+    assert (0, "in") == (ended.code, queue.find(id).state)
+
+
+# --- pause and resume ------------------------------------------------------------------------
+
+
+def test_a_paused_queue_admits_and_starts_nothing(cit: Cit, queue: Queue) -> None:
+    ended = cit("queue", "pause", "--reason", "new disk")
+    id = push(cit)
+    cit("queue", "tick")
+    cit("run", "-j", "1")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert "wait" == queue.find(id).state
+    assert [("pause", people.who(), "new disk")] == log(queue)
+
+
+def test_a_resumed_queue_goes_on(cit: Cit, queue: Queue) -> None:
+    id = push(cit)
+    cit("queue", "pause")
+
+    ended = cit("queue", "resume", "--reason", "done", env={"CIT_START": "push"})
+
+    assert 0 == ended.code
+    deadline = time.monotonic() + 30
+    while queue.find(id).state != "done" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "ok" == queue.job(queue.find(id)).status
+    assert ["pause", "resume"] == [line[0] for line in log(queue)]
+
+
+def test_to_pause_twice_or_resume_what_is_not_paused_is_fine(cit: Cit, queue: Queue) -> None:
+    codes = [cit("queue", verb).code for verb in ("resume", "pause", "pause", "resume", "resume")]
+
+    assert [0] * 5 == codes
+    assert ["pause", "resume"] == [line[0] for line in log(queue)]
+
+
+# --- fsck ------------------------------------------------------------------------------------
+
+
+def test_a_queue_in_order_is_a_silent_success(cit: Cit, queue: Queue) -> None:
+    id = push(cit)
+
+    ended = cit("queue", "fsck", "--ids", "-", input=id + "\n")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+
+
+def test_each_complaint_is_a_line_and_the_code_says_no(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    (Path(queue.path) / "wait" / "README").touch()
+    (tmp_path / "ids").write_text("01kak5jzc2v8e9j7m3t0q4w6xy\n")
+
+    ended = cit("queue", "fsck", "--ids", "ids")
+
+    assert (1, "") == (ended.code, ended.err)
+    assert [
+        "wait/README: is no job's name",
+        "01kak5jzc2v8e9j7m3t0q4w6xy: acknowledged, and nowhere to be found",
+    ] == ended.out.splitlines()
+
+
+def test_ids_that_cannot_be_read_are_missing(cit: Cit, queue: Queue) -> None:
+    ended = cit("queue", "fsck", "--ids", "none")
+
+    assert (66, "cit-queue: cannot read 'none': no such file or directory\n") == (
+        ended.code, ended.err,
+    )  # fmt: skip
+
+
+# --- prune -----------------------------------------------------------------------------------
+
+
+def test_finished_jobs_are_forgotten_and_their_ids_printed(cit: Cit, queue: Queue) -> None:
+    done, waiting = push(cit), push(cit)
+    cit("queue", "tick")
+    finish(queue, done)
+
+    dry = cit("queue", "prune", "--older", "0s", "--dry-run")
+    still = [found.id for found in queue.names("done")]
+    ended = cit("queue", "prune", "--older", "0s", "--reason", "spring")
+
+    assert (0, done + "\n", [done]) == (dry.code, dry.out, still)
+    assert (0, done + "\n", "") == (ended.code, ended.out, ended.err)
+    assert [waiting] == [found.id for found in queue.every()]
+    assert ("prune", people.who(), "1 jobs: spring") == log(queue)[-1]
+    assert 0 == cit("queue", "fsck", "--ids", "-", input=f"{done} {waiting}").code
+
+
+def test_young_jobs_and_the_newest_are_kept(cit: Cit, queue: Queue) -> None:
+    ids = [push(cit) for _ in range(3)]
+    cit("queue", "tick")
+    for id in ids:
+        finish(queue, id)
+
+    assert "" == cit("queue", "prune").out
+    assert ids[0] + "\n" == cit("queue", "prune", "--older", "0s", "--keep", "2").out
+
+
+def test_an_age_that_is_none_is_a_wrong_call(cit: Cit, queue: Queue) -> None:
+    ended = cit("queue", "prune", "--older", "soon")
+
+    assert (2, 1) == (ended.code, ended.err.count("\n"))
+
+
+# --- ls --------------------------------------------------------------------------------------
+
+
+def test_all_queues_of_a_user_are_listed_with_their_counts(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    push(cit)
+    cit("queue", "tick")
+    cit("queue", "init", "other", "--push", "*")
+    cit("queue", "pause", "other", "--reason", "new\ndisk")
+    cit("queue", "init", "gone")
+    os.rename(tmp_path / "gone", tmp_path / "moved")
+
+    ended = cit("queue", "ls")
+
+    assert (0, "") == (ended.code, ended.err)
+    first, second, third = (line.split("\t") for line in ended.out.splitlines())
+    assert [queue.path, "active", "1", "0", "0", "0"] == first[:6]
+    assert [str(tmp_path / "other"), "paused"] == second[:2]
+    assert f"by {people.who()}: new" in second[6]
+    assert [str(tmp_path / "gone"), "away"] == third[:2]
+
+
+def test_a_queue_is_an_object_a_line_where_that_is_asked(cit: Cit, queue: Queue) -> None:
+    [line] = cit("queue", "ls", "--json").out.splitlines()
+
+    told = json.loads(line)
+    assert (queue.path, "active") == (told["queue"], told["state"])
+
+
+def test_who_knows_no_queue_sees_none(cit: Cit) -> None:
+    assert (0, "", "") == tuple(cit("queue", "ls"))
+
+
+# --- wrong calls -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["tick", "a", "b"], ["tick", "--hard"]])
+def test_a_wrong_call_is_told_in_a_line(cit: Cit, arguments: list[str]) -> None:
+    ended = cit("queue", *arguments)
+
+    assert (2, "", 1) == (ended.code, ended.out, ended.err.count("\n"))
+
+
+def test_a_list_that_nobody_reads_any_more_ends_quietly(cit: Cit, queue: Queue) -> None:
+    for number in range(50):
+        (Path(queue.path) / "wait" / f"README{number}").touch()
+
+    shell = subprocess.run(
+        ["sh", "-c", "cit-queue fsck | head -n 1"], capture_output=True, timeout=30
+    )
+
+    assert (b"", 1) == (shell.stderr, shell.stdout.count(b"\n"))
