@@ -13,8 +13,9 @@ KILLS = harness.size(20, 417)  # of each command in each shard: 10,008 in the so
 SHARDS = harness.size(1, 8)
 CHECK_EVERY = 5  # kills; in between, recovery itself is what is killed
 CALM = {("ok", 1), ("lost", 0), ("lost", 1)}
-# A process that was killed between fork and exec is the job's own: it ended by a signal.
-ALLOWED = CALM | {("signal", 0)}
+# A forked child may be what is killed: the command between fork and exec, which then ended
+# by a signal, or the one that unpacks what the job brought, which then could not be set up.
+ALLOWED = CALM | {("signal", 0), ("setup", 0)}
 
 
 def push(home: Home, under: list[str]) -> harness.Ended:

@@ -103,7 +103,7 @@ def unknown_key(home: Home, into: Path) -> None:
 def strange_names(home: Home, into: Path) -> None:
     id = harness.ulid()
     for name in (
-        b"-rf", b"--help", b"a\nb.job", b"\xff\xfe.job", b"...job", b"*.job", b"$(touch x).job",
+        b"-rf", b"--help", b"a\nb.job", b"\xff\xfe.job", b"x...job", b"*.job", b"$(touch x).job",
         f"{id}-..job".encode(), f"{id}-a\nb.job".encode(), f"{id}-\x1b[31m.job".encode(),
         f"{id}-{'x' * 200}.job".encode(), f"{id}.job".encode(), b"x" * 255,
     ):  # fmt: skip
