@@ -85,11 +85,6 @@ def another_id(home: Home, into: Path) -> None:
     (into / named(job(home))).write_bytes(job(home))
 
 
-def another_queue(home: Home, into: Path) -> None:
-    data = job(home).replace(b'queue = "queue"', b'queue = "elsewhere"')
-    (into / named(data)).write_bytes(data)
-
-
 def no_program(home: Home, into: Path) -> None:
     data = job(home, program="")
     (into / named(data)).write_bytes(data)
@@ -113,7 +108,7 @@ def strange_names(home: Home, into: Path) -> None:
 
 POISONS = [
     fifo, directory, symlink, hard_link, sparse, nul_bytes, empty, dotted_key, nested, another_id,
-    another_queue, no_program, unknown_key, strange_names,
+    no_program, unknown_key, strange_names,
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,22 @@ def test_a_job_that_locks_itself_out_of_its_workspace_ends_and_the_next_one_runs
 
     assert [-9, 0, 0] == ended or [137, 0, 0] == ended
     assert {"done"} == set(states(home).values())
+
+
+def test_a_job_that_pushes_another_one_does_not_take_it_along_when_it_ends(home: Home) -> None:
+    inner = home.script("sleep 1; exit 0")
+    push = shlex.join(home.argv("cit-push", "--queue", home.queue, inner))
+    outer = home.script(f"export CIT_HOME='{home.path}' CIT_START=push; {push}; sleep 0.5")
+    if os.getuid() == 0:
+        pytest.skip("jobs of root's queue may not push into it")
+
+    home.must("cit-push", outer)
+    home.must("cit-queue", "tick")
+    home.must("cit-run", "-j", "2")
+
+    ended = {copy.name: harness.outcome(copy.path) for copy in home.copies()}
+    assert {outer.stem: "ok", inner.stem: "ok"} == ended
+    assert {1} == set(home.executions().values())
 
 
 def test_a_job_without_a_place_for_its_workspace_ends_and_the_next_one_runs(home: Home) -> None:
