@@ -13,6 +13,7 @@ import sys
 import time
 
 from cit import (
+    admission,
     amount,
     asked,
     config,
@@ -21,6 +22,7 @@ from cit import (
     kernel,
     locks,
     machine,
+    manager,
     name,
     people,
     plan,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 # that exist only while a service runs, so no person and no package has it.
 NOBODY = 61999
 GRACE = "10s"
+PAUSE = 0.05  # seconds between two looks at a job that somebody holds
 
 
 def means(queue: Queue, echo: Echo | None = None) -> Means:
@@ -123,6 +126,8 @@ def _worker(path: str, slot: int) -> int:
             with hold:
                 work.work(hold, given)
         queue.locks.release(locks.SLOTS + slot)
+        if admission.waiting(queue):
+            manager.tick(queue)  # a job that pushes others starts nothing for them
         # Who admitted a job meanwhile saw this slot taken, and relies on another look.
         if not choice.more():
             break
@@ -144,9 +149,14 @@ class _Choice:
 
     def next(self) -> Held | None:
         """A held job in `run/`; None where there is none to run now."""
+        busy: set[str] = set()
         while found := self._pop():
             hold = held.take(self.queue, found)
             if hold is None:
+                # A tick has it for a moment, or longer where the disk is full.
+                if found.id in busy:
+                    time.sleep(PAUSE)
+                busy.add(found.id)
                 continue
             if hold.settle():
                 hold.close()  # it ended, and a cut came before it got to `done/`
@@ -194,19 +204,23 @@ class _Choice:
 
 def _begin(queue: Queue, request: Asked) -> Held:
     """Publish a job right into `run/`, held from its first moment."""
-    from cit import admission
-
     if not queue.mine:
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {people.user(queue.owner)}")
-    id, called = request.job["id"], request.job["name"]
-    if queue.now(id) or id in queue.tombstones():
-        raise Bad(f"id {id} has been pushed before")
+    id = request.job["id"]
     while not queue.locks.hold(locks.MANAGER):
-        time.sleep(0.01)  # a tick is at work: it reserves numbers too
+        time.sleep(0.01)  # a tick is at work: it reserves numbers and looks for ids too
     try:
-        number = admission.reserve(queue, 1)
+        if queue.now(id) or id in queue.tombstones():
+            raise Bad(f"id {id} has been pushed before")
+        found = _publish(queue, request, admission.reserve(queue, 1))
     finally:
         queue.locks.release(locks.MANAGER)
+    hold = held.take(queue, found)
+    assert hold is not None, "we hold its number"
+    return hold
+
+
+def _publish(queue: Queue, request: Asked, number: int) -> Name:
     queue.locks.hold(number)
     now = trace.stamp(time.time())
     records = [
@@ -214,11 +228,8 @@ def _begin(queue: Queue, request: Asked) -> Held:
         trace.Record(now, "admit", "-", (people.who(), str(number))),
     ]
     data = request.data + section.TRACE + b"".join(map(trace.render, records))
-    file = name.queued(asked.priority(request), number, id, called)
+    id, called, priority = request.job["id"], request.job["name"], asked.priority(request)
+    file = name.queued(priority, number, id, called)
     mode = min(MODES[str(queue.setting("readers"))], MODES[str(request.job.get("readers", "all"))])
     queue.directory("run").publish(file, data, mode)
-    found = name.parse("run", file)
-    assert found is not None
-    hold = held.take(queue, found)
-    assert hold is not None, "we hold its number"
-    return hold
+    return name.Name("run", file, id, called, priority, number)

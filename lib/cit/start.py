@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def wanted(queue: Queue) -> bool:
-    """Whether a push starts a tick, and a tick a runner: `start` of the queue, or CIT_START."""
+    """Whether a push starts a tick, and a tick a runner: `start` of the queue, or CIT_START.
+
+    Never within a job: a runner would end with that job, and what it runs be lost. Whoever
+    runs the job looks for what it pushed.
+    """
+    if os.environ.get("CIT_ID"):
+        return False
     return queue.mine and (config.value("start") or queue.setting("start")) == "push"
 
 
