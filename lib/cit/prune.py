@@ -19,7 +19,7 @@ def old(queue: Queue, seconds: float, keep: int) -> list[Name]:
     """The finished jobs that ended more than `seconds` ago, but for the newest `keep`."""
     limit = trace.stamp(time.time() - seconds)
     done = sorted(queue.names("done"), key=lambda found: found.id)
-    candidates = done[: len(done) - keep] if keep else done
+    candidates = done[: max(len(done) - keep, 0)]
     # A day directory that is younger than the limit needs no look inside.
     return [f for f in candidates if f.day <= limit[:10] and queue.tail(f).finished < limit]
 

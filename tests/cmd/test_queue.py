@@ -233,8 +233,11 @@ def test_young_jobs_and_the_newest_are_kept(cit: Cit, queue: Queue) -> None:
     assert ids[0] + "\n" == cit("queue", "prune", "--older", "0s", "--keep", "2").out
 
 
-def test_an_age_that_is_none_is_a_wrong_call(cit: Cit, queue: Queue) -> None:
-    ended = cit("queue", "prune", "--older", "soon")
+@pytest.mark.parametrize("arguments", [["--older", "soon"], ["--keep", "-1"], ["--keep", "x"]])
+def test_an_age_or_a_number_that_is_none_is_a_wrong_call(
+    cit: Cit, queue: Queue, arguments: list[str]
+) -> None:
+    ended = cit("queue", "prune", *arguments)
 
     assert (2, 1) == (ended.code, ended.err.count("\n"))
 

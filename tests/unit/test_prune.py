@@ -41,7 +41,7 @@ def test_jobs_are_old_by_when_they_ended(queue: Queue, done: list[Name], push: P
     assert [] == prune.old(queue, 3600, 0)
 
 
-@pytest.mark.parametrize(("keep", "left"), [(1, ["a", "b"]), (3, []), (9, [])])
+@pytest.mark.parametrize(("keep", "left"), [(1, ["a", "b"]), (3, []), (4, []), (9, [])])
 def test_the_newest_are_kept(queue: Queue, done: list[Name], keep: int, left: list[str]) -> None:
     assert left == [found.name for found in prune.old(queue, -1, keep)]
 

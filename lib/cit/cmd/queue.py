@@ -6,7 +6,7 @@ import os
 import sys
 
 from cit import amount, config, home, layout, manager, overview, people, start, table, terminal
-from cit.errors import DENIED, DONE, MISSING, NO, Failure
+from cit.errors import DENIED, DONE, MISSING, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
 
@@ -119,6 +119,8 @@ def _fsck(queue: Queue, args: argparse.Namespace) -> int:
 def _prune(queue: Queue, args: argparse.Namespace) -> int:
     from cit import prune
 
+    if args.keep < 0:
+        raise Failure(USAGE, "--keep: expected a number of jobs")
     names = prune.old(queue, args.older, args.keep)
     for found in names if args.dry_run else prune.prune(queue, names, args.reason):
         print(found.id)
