@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,43 @@ def test_to_wait_for_several_is_to_end_with_the_worst_code(
     ended = cit("push", "-w", "c0", "c5", "c3", env={"CIT_START": "push"})
 
     assert (5, 3) == (ended.code, len(ended.out.split()))
+
+
+def test_a_push_into_the_queue_of_another_can_wait_where_that_lets_look(
+    users: Callable[[str], Any], public: Path, cit: Cit
+) -> None:
+    alice, bob = users("alice"), users("bob")
+    public.chmod(0o1777)
+    queue, script = public / "q", ["sh", "-c", "exit 7"]
+    options = ["--push", "*", "--none", "all", "--readers", "all"]
+    assert 0 == cit("queue", "init", queue, *options, user=alice).code
+
+    with ThreadPoolExecutor() as pool:
+        push = pool.submit(cit, "push", "--wait", "--queue", queue, "--", *script, user=bob)
+        while not push.done() and not os.listdir(queue / "in"):
+            time.sleep(0.01)
+        cit("queue", "tick", queue, user=alice)
+        cit("run", "--queue", queue, user=alice)
+
+    assert (7, "") == (push.result().code, push.result().err)
+
+
+def test_a_push_that_cannot_see_the_end_says_that_it_was_pushed(
+    users: Callable[[str], Any], public: Path, cit: Cit
+) -> None:
+    alice, bob = users("alice"), users("bob")
+    public.chmod(0o1777)
+    queue = public / "q"
+    assert 0 == cit("queue", "init", queue, "--push", "*", "--none", "all", user=alice).code
+
+    with ThreadPoolExecutor() as pool:
+        push = pool.submit(cit, "push", "--wait", "--queue", queue, "--", "true", user=bob)
+        while not push.done() and not os.listdir(queue / "in"):
+            time.sleep(0.01)
+        cit("queue", "tick", queue, user=alice)
+
+    assert 77 == push.result().code
+    assert f"{alice.name} lets nobody look into the queue" in push.result().err
 
 
 # --- receipts --------------------------------------------------------------------------------

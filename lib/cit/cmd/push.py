@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
     if args.wait and queue and receipts:
         from cit import follow
 
-        return max(follow.wait(queue, receipt.id) for receipt in receipts)
+        return max(follow.wait(queue, receipt.id, receipt.name) for receipt in receipts)
     return DONE
 
 
