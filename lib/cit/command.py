@@ -104,6 +104,7 @@ def _start(
     cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
     group = _group(around, want, bounds)
     out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+    child = None
     try:
         try:
             child = proc.start(
@@ -118,20 +119,20 @@ def _start(
         with child:
             if child.failed:
                 return _failed(child.failed, argv[0]), None
-            supervision = Supervision(
+            outcome, used = Supervision(
                 around.hold, want.run, child, group, (out[0], err[0]), bounds,
                 stop=around.stop, disk=around.space.size, echo=around.means.echo,
-            )  # fmt: skip
-            try:
-                outcome, used = supervision.watch()
-            except OSError as error:
-                # The command has begun, so this is no failed set-up; and nothing more is to be
-                # written to a file that has failed.
-                reason = os.strerror(error.errno or 0).lower()
-                id = around.hold.name.id
-                raise Failure(LATER, f"cannot go on with job '{id}': {reason}") from error
+            ).watch()  # fmt: skip
         around.hold.record("usage", want.run, *usage.fields(used))
         return outcome, used
+    except OSError as error:
+        if child is None or child.failed:
+            raise
+        # The command has begun, so this is no failed set-up; and nothing more is to be
+        # written to a file that has failed.
+        reason = os.strerror(error.errno or 0).lower()
+        id = around.hold.name.id
+        raise Failure(LATER, f"cannot go on with job '{id}': {reason}") from error
     finally:
         os.close(out[0])
         os.close(err[0])
