@@ -8,12 +8,16 @@ again every minute, as cron would.
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 from cit import locks, manager, start
 from cit.queue import Queue
+from cit.send import PASSING
 from cit.watch import Watch
 
 RESCAN = 60.0  # seconds
+PAUSE = 1.0  # seconds after a failure, before changes are looked for again
 
 
 def serve(queue: Queue, slots: int | None) -> None:
@@ -22,10 +26,18 @@ def serve(queue: Queue, slots: int | None) -> None:
     paths = [queue.directory(state).path for state in ("in", "answers", "wait", "run")]
     with Watch(*paths) as changes:
         while True:
-            manager.tick(queue)
-            if _free(queue, slots or queue.slots) and manager.busy(queue):
-                number = ["-j", str(slots)] if slots else []
-                runners.add(start.command(queue, "run", *number))
+            try:
+                manager.tick(queue)
+                if _free(queue, slots or queue.slots) and manager.busy(queue):
+                    number = ["-j", str(slots)] if slots else []
+                    runners.add(start.command(queue, "run", *number))
+            except OSError as error:
+                # A full disk passes; what is started once, at boot, has to outlive it.
+                if error.errno not in PASSING:
+                    raise
+                reason = os.strerror(error.errno or 0).lower()
+                sys.stderr.write(f"cit-run: cannot serve '{queue.path}' now: {reason}\n")
+                time.sleep(PAUSE)
             changes.wait(RESCAN)
             runners = {pid for pid in runners if os.waitpid(pid, os.WNOHANG)[0] == 0}
 

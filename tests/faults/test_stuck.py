@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import harness
@@ -72,3 +73,24 @@ def test_a_job_without_a_place_for_its_workspace_ends_and_the_next_one_runs(home
     ended = {copy.name: harness.outcome(copy.path) for copy in home.copies()}
     assert {first.stem: "setup", second.stem: "ok"} == ended
     home.must("cit-queue", "fsck")
+
+
+def test_a_disk_that_is_full_for_a_moment_does_not_end_what_serves_the_queue(home: Home) -> None:
+    log = home.place / "strace"
+    inject = harness.strace(log, "-e", "inject=fsync:error=ENOSPC:when=1")
+    id = home.push(1)[0]
+    error = (home.place / "err").open("w+")
+    watching = subprocess.Popen(
+        [*inject, *home.argv("cit-run", "--watch", "-j", "1")], env=home.environ, cwd=home.place,
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=error,
+    )  # fmt: skip
+    try:
+        harness.await_true(lambda: "no space left" in Path(error.name).read_text(), 30, "the fault")
+        [second] = home.push(1)  # whatever changes has it look again
+        harness.await_true(
+            lambda: {"done"} == {copy.state for copy in home.copies()}, 30, "both jobs"
+        )
+    finally:
+        harness.stop(watching)
+        error.close()
+    assert [] == harness.complaints(home, [id, second])
