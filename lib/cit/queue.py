@@ -263,7 +263,7 @@ class Queue:
     def _day(self, day: str) -> files.Directory:
         path = os.path.join(self.path, "done", day)
         if not os.path.isdir(path):
-            made = {"owner": 0o700, "group": 0o750, "all": 0o755}[str(self.setting("readers"))]
+            made = {"owner": 0o700, "group": 0o2750, "all": 0o755}[str(self.setting("readers"))]
             files.make_directory(path, made)
         return self.directory(f"done/{day}")
 

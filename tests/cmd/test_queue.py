@@ -101,6 +101,17 @@ def test_a_queue_that_cannot_be_is_not_made(
     assert not (tmp_path / "q").exists()
 
 
+def test_a_group_must_be_that_of_the_caller(
+    users: Callable[[str], Any], cit: Cit
+) -> None:
+    alice = users("alice")
+
+    ended = cit("queue", "init", "--group", "daemon", user=alice)
+    own = cit("queue", "init", "--group", alice.name, user=alice)
+
+    assert (77, "you are not in it", 0) == (ended.code, ended.err.strip()[-17:], own.code)
+
+
 # --- tick ------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import stat
 from pathlib import Path
@@ -30,7 +31,7 @@ def test_a_queue_of_ones_own_is_closed_to_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("readers", "top", "state"), [("owner", 0o711, 0o700), ("group", 0o751, 0o2750),
+    ("readers", "top", "state"), [("owner", 0o711, 0o700), ("group", 0o2751, 0o2750),
                                   ("all", 0o755, 0o755)],
 )  # fmt: skip
 def test_who_may_push_can_put_things_in_and_see_nothing_there(
@@ -85,3 +86,39 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     assert ("main", ["owner"], "owner", "owner", "push") == tuple(
         queue.setting(key) for key in ("name", "push", "readers", "none", "start")
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to a group of others: needs root")
+def test_where_a_group_may_read_all_is_of_the_group_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "q").mkdir()
+    os.chown(tmp_path / "q", -1, grp.getgrnam("daemon").gr_gid)
+
+    queue = Queue(str(made(tmp_path / "q", readers="group")))
+    day = Path(queue._day("2026-11-21").path)
+
+    groups = {entry.group() for entry in Path(queue.path).iterdir() if entry.name in layout.STATES}
+    assert ({"daemon"}, "daemon") == (groups, day.group())
+    assert 0o2750 == stat.S_IMODE(day.stat().st_mode)
+    assert os.stat(queue.path).st_mode & stat.S_ISGID
+
+
+def test_the_group_that_is_named_reads(tmp_path: Path) -> None:
+    mine = grp.getgrgid(os.getgid()).gr_name
+
+    layout.create(str(tmp_path / "q"), {"name": "main"}, mine)
+
+    assert "group" == Queue(str(tmp_path / "q")).setting("readers")
+    assert (mine, 0o2750) == ((tmp_path / "q" / "done").group(), modes(tmp_path / "q")["done"])
+
+
+@pytest.mark.parametrize(
+    ("given", "group", "why"),
+    [({}, "no-such", "no group 'no-such'"), ({"readers": "all"}, None, "readers 'group'")],
+)
+def test_a_group_that_cannot_read_makes_no_queue(
+    tmp_path: Path, given: dict[str, object], group: str | None, why: str
+) -> None:
+    with pytest.raises(Failure, match=why) as raised:
+        layout.create(str(tmp_path / "q"), given, group or grp.getgrgid(os.getgid()).gr_name)
+
+    assert (2, False) == (raised.value.code, (tmp_path / "q").exists())

@@ -28,8 +28,9 @@ def parser() -> Parser:
     init.add_argument("--name", help="what jobs call it; else the name of its directory")
     init.add_argument("--slots", type=int, default=0, metavar="N",
                       help="jobs at once; 0 is as many as processors [0]")
-    init.add_argument("--readers", choices=("owner", "group", "all"), default="owner",
+    init.add_argument("--readers", choices=("owner", "group", "all"),
                       help="who may look [owner]")
+    init.add_argument("--group", help="the group that may look; you must be in it")
     init.add_argument("--push", action="append", metavar="WHO",
                       help="who may push: owner, a user, @GROUP or '*' [owner]")
     init.add_argument("--none", choices=("owner", "all"), default="owner",
@@ -76,7 +77,7 @@ def _own(queue: Queue) -> Queue:
 def _init(path: str, args: argparse.Namespace) -> int:
     keys = ("name", "slots", "push", "readers", "none", "start")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
-    layout.create(path, given)
+    layout.create(path, given, args.group)
     home.know(path)
     return DONE
 
