@@ -109,6 +109,15 @@ def end_all(id: str = "", keep: Collection[int] = (), seconds: float = 5.0) -> s
     return set()
 
 
+def bury() -> None:
+    """Reap what we adopted and is dead. For when no child of ours is waited for any more."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
 def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)

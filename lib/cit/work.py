@@ -64,6 +64,7 @@ def work(hold: Held, means: Means) -> Outcome:
         hold.record("log", "-", "cit", shown)
         outcome = Outcome("setup", 125, reason=str(error))
     hold.finish(outcome.status, outcome.code)
+    orphans.bury()
     return outcome
 
 
