@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 
 def check(queue: Queue, acknowledged: Iterable[str] = ()) -> Iterator[str]:
-    """What is wrong, a line each. Every acknowledged id must be somewhere."""
+    """What is wrong, a line each. Every acknowledged id must be somewhere.
+
+    Jobs move while we look, so only what is wrong twice is told.
+    """
+    ids = list(acknowledged)
+    found = list(_look(queue, ids))
+    again = set(_look(queue, ids)) if found else set()
+    yield from (complaint for complaint in found if complaint in again)
+
+
+def _look(queue: Queue, acknowledged: list[str]) -> Iterator[str]:
     places: dict[str, list[Name]] = {}
     for found in queue.every():
         places.setdefault(found.id, []).append(found)
@@ -32,10 +42,21 @@ def check(queue: Queue, acknowledged: Iterable[str] = ()) -> Iterator[str]:
         number = real[-1].number if real else 0
         if number and numbers.setdefault(number, id) != id:
             yield f"{id}: has the admission number {number} of {numbers[number]}"
+    if numbers and max(numbers) >= _free(queue):
+        yield f"number: {max(numbers)} is in use, and would be given again"
     dead = queue.tombstones()
     for id in acknowledged:
         if id not in places and id not in dead:
             yield f"{id}: acknowledged, and nowhere to be found"
+
+
+def _free(queue: Queue) -> int:
+    """The admission number that comes next."""
+    try:
+        with open(os.path.join(queue.path, "number"), "rb") as file:
+            return int(file.read(32))
+    except (FileNotFoundError, ValueError):
+        return 1
 
 
 def _strangers(queue: Queue, state: str) -> Iterator[str]:
@@ -78,7 +99,10 @@ def _file(queue: Queue, found: Name) -> Iterator[str]:
     if not rest.startswith(section.TRACE):
         yield f"{where}: has no trace"
         return
-    yield from _trace(queue, found, where, request.sha256)
+    try:
+        yield from _trace(queue, found, where, request.sha256)
+    except FileNotFoundError:
+        return  # moved meanwhile
 
 
 def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:

@@ -242,3 +242,29 @@ def test_a_job_that_moves_meanwhile_is_no_matter(queue: Queue, push: Push) -> No
 
     assert [] == list(checking)
     assert isinstance(queue.find(id), Name)
+
+
+@pytest.mark.parametrize("counter", [None, "1\n", "x"])
+def test_a_number_that_would_be_given_again(
+    queue: Queue, waiting: Path, counter: str | None
+) -> None:
+    number = Path(queue.path) / "number"
+    number.unlink()
+    if counter is not None:
+        number.write_text(counter)
+
+    assert ["number: 1 is in use, and would be given again"] == list(fsck.check(queue))
+
+
+class Moving(Queue):
+    """A queue in which a runner takes each job that waits just after it was looked at."""
+
+    def head(self, found: Name) -> tuple[bytes, bytes]:
+        data = super().head(found)
+        if found.state == "wait":
+            self.take(found, "run")
+        return data
+
+
+def test_a_job_that_moves_meanwhile_is_in_order(queue: Queue, waiting: Path) -> None:
+    assert [] == list(fsck.check(Moving(queue.path)))
