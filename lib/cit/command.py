@@ -6,7 +6,7 @@ import os
 import time
 from collections import namedtuple
 
-from cit import amount, cgroup, isolation, orphans, proc, usage, workspace
+from cit import amount, cgroup, config, isolation, orphans, proc, usage, workspace
 from cit.errors import LATER, Failure
 from cit.files import patiently
 from cit.isolation import Place, SetupFailed
@@ -172,13 +172,23 @@ def _environment(around: Around, want: Exec, entry: Entry, store: str) -> dict[s
     return {
         "PATH": proc.PATH, "LANG": "C.UTF-8", "TERM": "dumb", "CI": "true",
         **entry.env,
+        **(_outside(around) if want.isolation.kind == "none" else {}),
         **job.get("env", {}),
         **dict(pair.split("=", 1) for pair in want.env),
         # Last, since others rely on them: what is left of a job is found by its id.
         "CIT_ID": name.id, "CIT_NAME": name.name, "CIT_RUN": want.run,
-        "CIT_QUEUE": str(job["queue"]), "CIT_WORKSPACE": entry.cwd,
+        "CIT_QUEUE_NAME": str(job["queue"]), "CIT_WORKSPACE": entry.cwd,
         "CIT_DATA": store, "CIT_ATTEMPT": str(around.attempt),
     }  # fmt: skip
+
+
+def _outside(around: Around) -> dict[str, str]:
+    """Where the commands of cit find this queue, and whose it is: in a chroot there is neither."""
+    path, home = around.hold.queue.path, config.home()
+    env = {"CIT_QUEUE": path}
+    if around.means.user is None and path.startswith(home + "/"):
+        env["CIT_HOME"] = home
+    return env
 
 
 def _failed(failed: proc.Failed, command: str) -> Outcome:

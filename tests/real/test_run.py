@@ -162,16 +162,38 @@ def test_the_environment_is_built_from_nothing(
     found = dict(line.split("=", 1) for line in ran.log())
     for of_the_shell in ("PWD", "SHLVL", "_", "OLDPWD"):
         found.pop(of_the_shell, None)
+    for of_the_queue in ("CIT_QUEUE", "CIT_HOME"):
+        found.pop(of_the_queue, None)
     assert {
         "PATH", "LANG", "TERM", "CI", "HOME", "USER", "LOGNAME", "MINE", "CIT_ID", "CIT_NAME",
-        "CIT_RUN", "CIT_QUEUE", "CIT_WORKSPACE", "CIT_DATA", "CIT_ATTEMPT",
+        "CIT_RUN", "CIT_QUEUE_NAME", "CIT_WORKSPACE", "CIT_DATA", "CIT_ATTEMPT",
     } == set(found)  # fmt: skip
     assert ("C.UTF-8", "dumb", "true", "1") == tuple(
         found[key] for key in ("LANG", "TERM", "CI", "MINE")
     )
     assert (ran.id, "x", "1", "queue", "1") == tuple(
-        found["CIT_" + key] for key in ("ID", "NAME", "RUN", "QUEUE", "ATTEMPT")
+        found["CIT_" + key] for key in ("ID", "NAME", "RUN", "QUEUE_NAME", "ATTEMPT")
     )
+
+
+def test_where_the_queue_is_an_unisolated_job_knows(run: Callable[..., Ran], world: Path) -> None:
+    script = "echo ${CIT_QUEUE-no}; echo ${CIT_HOME-no}"
+    home = "no" if os.geteuid() == 0 else f"{world}/.cit"  # root's jobs become somebody else
+
+    assert [f"{world}/.cit/queue", home] == run(script).log()
+    assert ["no", "no"] == run(script, "--isolate", "chroot:busybox").log()
+
+
+def test_a_job_can_push_a_job(
+    users: Callable[[str], Any], cit: Callable[..., Any], public_programs: Path
+) -> None:
+    alice = users("alice")
+    away = {"CIT_HOME": f"{alice.home}/other"}
+
+    ran = cit("run", "--", f"{public_programs}/cit-push", "--", "true", user=alice, env=away)
+
+    assert (0, "") == (ran.code, ran.err)
+    assert 2 == len(cit("ls", user=alice, env=away).out.splitlines())
 
 
 def test_what_others_rely_on_cannot_be_set(run: Callable[..., Ran]) -> None:
