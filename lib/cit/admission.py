@@ -88,16 +88,10 @@ def _check(queue: Queue, drop: Name, data: bytes, uid: int) -> Asked:
         raise Refused(
             f"its job section has name '{request.job.get('name')}', its file '{drop.name}'"
         )
-    rules = queue.setting("push")
-    if not people.allowed(uid, queue.owner, rules if isinstance(rules, list) else []):
-        raise Refused(f"{people.user(uid)} may not push into this queue")
-    if uid != queue.owner and queue.setting("none") != "all" and _unisolated(request):
-        raise Refused("isolation 'none' is only for jobs of the queue's owner (none in queue.toml)")
+    refusal = queue.refusal(uid, {kind for kind, _ in asked.isolations(request)})
+    if refusal:
+        raise Refused(refusal)
     return request
-
-
-def _unisolated(request: Asked) -> bool:
-    return any(kind == "none" for kind, _ in asked.isolations(request))
 
 
 def _known(

@@ -16,7 +16,7 @@ from cit.name import Name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
 MODES = {"owner": 0o600, "group": 0o640, "all": 0o644}
@@ -92,6 +92,15 @@ class Queue:
                 return trace.parse(file.read(1 << 12))
         except FileNotFoundError:
             return None
+
+    def refusal(self, uid: int, isolations: Container[str]) -> str:
+        """Why a job of this user with these isolations is not taken; "" where it is."""
+        rules = self.setting("push")
+        if not people.allowed(uid, self.owner, rules if isinstance(rules, list) else []):
+            return f"{people.user(uid)} may not push into this queue"
+        if uid != self.owner and "none" in isolations and self.setting("none") != "all":
+            return "isolation 'none' is only for jobs of the queue's owner (none in queue.toml)"
+        return ""
 
     def directory(self, state: str) -> files.Directory:
         """The open directory of a state; `done/2026-11-21` for a day."""

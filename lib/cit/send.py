@@ -89,8 +89,12 @@ def send(queue: Queue, request: Asked, *, fresh: bool) -> None:
     """Publish a job in the drop box, durable on return.
 
     With `fresh` its id was made just now, so nobody can have it. Equal id and equal bytes
-    are a success, other bytes Bad; Away where the disk is full or fails.
+    are a success, other bytes Bad; Away where the disk is full or fails. Failure(DENIED) for
+    what the queue would surely refuse.
     """
+    refusal = queue.refusal(os.geteuid(), {kind for kind, _ in asked.isolations(request)})
+    if refusal:
+        raise Failure(DENIED, f"cannot push into '{queue.path}': {refusal}")
     id, file = request.job["id"], name.drop(request.job["id"], request.job["name"])
     if not fresh and _known(queue, id, request):
         return

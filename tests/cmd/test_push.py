@@ -352,6 +352,22 @@ def test_a_push_that_cannot_see_the_end_says_that_it_was_pushed(
     assert f"{alice.name} lets nobody look into the queue" in push.result().err
 
 
+def test_an_unisolated_job_of_another_is_refused_before_it_is_pushed(
+    users: Callable[[str], Any], public: Path, cit: Cit
+) -> None:
+    alice, bob = users("alice"), users("bob")
+    public.chmod(0o1777)
+    queue = public / "q"
+    assert 0 == cit("queue", "init", queue, "--push", "*", user=alice).code
+
+    ended = cit("push", "--queue", queue, "--", "true", user=bob)
+    isolated = cit("push", "--queue", queue, "--isolate", "chroot:busybox", "--", "true", user=bob)
+
+    assert (77, "", 0) == (ended.code, ended.out, isolated.code)
+    assert "isolation 'none' is only for jobs of the queue's owner" in ended.err
+    assert 1 == len(os.listdir(queue / "in"))
+
+
 # --- receipts --------------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from cit import admission, asked, files, send
-from cit.errors import Bad
+from cit import admission, asked, files, formats, send
+from cit.errors import DENIED, Bad, Failure
 from cit.queue import Queue
 
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
@@ -50,3 +50,12 @@ def test_an_id_that_another_job_has_is_refused(queue: Queue, admitted: bool) -> 
 
     with pytest.raises(Bad, match="is taken"):
         send.send(queue, asked.compose(b"#!/bin/false\n", ID, "main", "test", {}), fresh=False)
+
+
+def test_what_the_queue_would_refuse_is_not_sent(queue: Queue) -> None:
+    queue._settings = {**formats.defaults("queue"), "name": "main", "push": ["nobody"]}
+
+    with pytest.raises(Failure, match="may not push into this queue") as raised:
+        send.send(queue, asked.compose(SCRIPT, ID, "main", "test", {}), fresh=True)
+
+    assert (DENIED, []) == (raised.value.code, os.listdir(os.path.join(queue.path, "in")))
