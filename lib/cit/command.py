@@ -63,7 +63,7 @@ def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
     kind = isolation.find(want.isolation.kind)
     here = place(around, want.isolation.run)
     script, store = f"{want.run}.script", f"{want.run}.data"
-    data = -1
+    data, ended = -1, None
     try:
         if kind is None:
             raise SetupFailed(f"no isolation '{want.isolation.kind}'")
@@ -78,14 +78,17 @@ def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
             if want.script is not None:
                 argv.append(ours + script)
             env = _environment(around, want, entry, ours + store)
-            return _start(around, want, entry, argv, env)
+            ended = _start(around, want, entry, argv, env)
+        return ended
     except (SetupFailed, OSError) as error:
+        if ended:  # leaving the isolation failed, and not the command
+            return ended
         return Outcome("setup", 125, reason=str(error)), None
     finally:
         if data >= 0:
             for name, value in workspace.data(data):
                 around.hold.record("data", want.run, name, value)
-            os.close(data)
+            _shut(data)
         around.space.remove(script, store)
 
 
@@ -104,6 +107,7 @@ def _start(
     cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
     group = _group(around, want, bounds)
     out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+    uid = around.means.user[0] if around.means.user else os.getuid()
     child = None
     try:
         try:
@@ -111,11 +115,10 @@ def _start(
                 argv, env, cwd, stdout=out[1], stderr=err[1],
                 join=group.entries if group else (), user=around.means.user,
                 namespaces=entry.namespaces, setuid=entry.setuid,
-                limits=_rlimits(bounds, entry, grouped=bool(group and group.tree.pids)),
+                limits=_rlimits(bounds, entry, uid, grouped=bool(group and group.tree.pids)),
             )  # fmt: skip
         finally:
-            os.close(out[1])
-            os.close(err[1])
+            _shut(out[1], err[1])
         with child:
             if child.failed:
                 return _failed(child.failed, argv[0]), None
@@ -134,10 +137,18 @@ def _start(
         id = around.hold.name.id
         raise Failure(LATER, f"cannot go on with job '{id}': {reason}") from error
     finally:
-        os.close(out[0])
-        os.close(err[0])
+        _shut(out[0], err[0])
         if group:
             group.remove()
+
+
+def _shut(*fds: int) -> None:
+    # Pipes, and files that we only read: an error of close(2) says nothing of them.
+    for fd in fds:
+        try:
+            os.close(fd)
+        except OSError:
+            pass
 
 
 def _group(around: Around, want: Exec, bounds: Bounds) -> Group | None:
@@ -198,7 +209,7 @@ def _failed(failed: proc.Failed, command: str) -> Outcome:
     return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
 
 
-def _rlimits(bounds: Bounds, entry: Entry, *, grouped: bool) -> list[tuple[int, int]]:
+def _rlimits(bounds: Bounds, entry: Entry, uid: int, *, grouped: bool) -> list[tuple[int, int]]:
     """What the kernel can refuse a process by itself, as a net below the limits of groups."""
     if bounds.disk is None and (bounds.procs is None or grouped):
         return []
@@ -209,6 +220,6 @@ def _rlimits(bounds: Bounds, entry: Entry, *, grouped: bool) -> list[tuple[int, 
         limits.append((resource.RLIMIT_FSIZE, bounds.disk))
     if bounds.procs is not None and not grouped:
         # Counted for a whole user, in his user namespace: what he runs comes on top.
-        others = HOLDERS if entry.namespaces else orphans.threads(os.getuid())
+        others = HOLDERS if entry.namespaces else orphans.threads(uid)
         limits.append((resource.RLIMIT_NPROC, others + bounds.procs))
     return limits

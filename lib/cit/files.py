@@ -126,7 +126,8 @@ class Directory:
 
 def move(source: Directory, name: str, target: Directory, new: str) -> None:
     """Rename, durable on return. The caller holds the job, and ids are unique."""
-    os.rename(name, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
+    # A directory may need a block for a name. What fails after the rename is not tried again.
+    patiently(lambda: os.rename(name, new, src_dir_fd=source.fd, dst_dir_fd=target.fd))
     target.sync()
     source.sync()
 

@@ -63,8 +63,7 @@ class Held:
         return True
 
     def _done(self) -> None:
-        day = trace.day(time.time())
-        self.name = files.patiently(lambda: self.queue.take(self.name, "done", day))
+        self.name = self.queue.take(self.name, "done", trace.day(time.time()))
 
     @property
     def asked(self) -> bytes:

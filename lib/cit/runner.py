@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 # that exist only while a service runs, so no person and no package has it.
 NOBODY = 61999
 GRACE = "10s"
+SOON = 0.05  # seconds: a listing is used at least so long
 PAUSE = 0.05  # seconds between two looks at a job that somebody holds
 
 
@@ -121,8 +122,12 @@ def _worker(path: str, slot: int) -> int:
     given: Means | None = None
     while queue.locks.hold(locks.SLOTS + slot):
         choice = _Choice(queue)
-        while hold := choice.next():
+        while choice.any():
+            # Before anything is claimed: what cannot be configured shall hold up no job.
             given = given or means(queue)
+            hold = choice.next()
+            if hold is None:
+                break
             with hold:
                 work.work(hold, given)
         queue.locks.release(locks.SLOTS + slot)
@@ -146,6 +151,12 @@ class _Choice:
         self.fresh = 0.0
         self.names: list[tuple[str, str]] = []  # state and file, the next one last
         self.never: set[str] = set()  # ids that this machine will never run
+
+    def any(self) -> bool:
+        """Whether there may be something to do."""
+        if not self.names or time.monotonic() > self.fresh:
+            self._list()
+        return bool(self.names)
 
     def next(self) -> Held | None:
         """A held job in `run/`; None where there is none to run now."""
@@ -193,7 +204,7 @@ class _Choice:
             self.names = [("wait", file) for file in reversed(waiting)]
             self.names += [("run", found.file) for found in reversed(lost)]
         now = time.monotonic()
-        self.fresh = now + 10 * (now - started)
+        self.fresh = now + max(10 * (now - started), SOON)
 
     def _possible(self, hold: Held) -> bool:
         if b"needs" not in hold.asked:

@@ -80,7 +80,7 @@ def _echo() -> Echo:
         if stream not in unread:
             try:
                 files.write(1 if stream == "out" else 2, data)
-            except BrokenPipeError:
+            except OSError:  # nobody reads it, or what is written to is full
                 unread.add(stream)
 
     return echo
