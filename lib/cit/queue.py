@@ -162,11 +162,14 @@ class Queue:
 
     def now(self, id: str) -> Name | None:
         """Where a job is now, in its highest state; None if it is nowhere."""
-        last = None
-        for other in self.every(id):
-            if other.id == id and other.state != "bad":
-                last = other
-        return last
+        for _ in range(2):  # a job that is released goes against the order of the states
+            last = None
+            for other in self.every(id):
+                if other.id == id and other.state != "bad":
+                    last = other
+            if last:
+                return last
+        return None
 
     def where(self, found: Name) -> tuple[files.Directory, str]:
         state = f"done/{found.day}" if found.day else found.state
@@ -265,7 +268,9 @@ class Queue:
 
     def _days(self) -> list[str]:
         try:
-            return [f"done/{day}" for day in sorted(os.listdir(os.path.join(self.path, "done")))]
+            listed = os.listdir(os.path.join(self.path, "done"))
+            # What somebody else put there is no day.
+            return [f"done/{day}" for day in sorted(listed) if len(day) == 10 and day[:2] == "20"]
         except (PermissionError, FileNotFoundError):
             return []
 
