@@ -77,12 +77,14 @@ def test_jobs_run_once_whoever_is_stopped_and_continued(
         thread.start()
     for thread in pushers:
         thread.join()
-    harness.await_true(
-        lambda: bool(failed) or home.executions().total() >= JOBS, 60 + JOBS / 5, "all jobs to run"
-    )
-    over.set()
-    for thread in others:
-        thread.join()
+    try:
+        harness.await_true(
+            lambda: bool(failed) or home.executions().total() >= JOBS, 60 + JOBS / 5, "all jobs"
+        )
+    finally:
+        over.set()  # nobody is left stopped, whatever became of the jobs
+        for thread in others:
+            thread.join()
     home.settle()
 
     assert [] == failed, [path.read_text() for path in home.path.glob("bugs/*")]
