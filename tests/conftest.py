@@ -285,6 +285,16 @@ def _remove_leftovers() -> None:
 @pytest.fixture
 def users(system: None) -> Iterator[Callable[[str], User]]:
     """Make a throw-away user: users("alice") -> User. Removed at the end of the test."""
+    yield from _accounts()
+
+
+@pytest.fixture(scope="module")
+def lasting_users(system: None) -> Iterator[Callable[[str], User]]:
+    """As users(), but removed at the end of the file: to make one takes half a second."""
+    yield from _accounts()
+
+
+def _accounts() -> Iterator[Callable[[str], User]]:
     made: list[str] = []
 
     def make(who: str) -> User:
