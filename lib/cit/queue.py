@@ -270,7 +270,7 @@ class Queue:
         try:
             listed = os.listdir(os.path.join(self.path, "done"))
             # What somebody else put there is no day.
-            return [f"done/{day}" for day in sorted(listed) if len(day) == 10 and day[:2] == "20"]
+            return [f"done/{day}" for day in sorted(listed) if len(day) == 10 and day[4::3] == "--"]
         except (PermissionError, FileNotFoundError):
             return []
 

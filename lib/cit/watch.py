@@ -81,10 +81,14 @@ class Watch:
         observer_class, handler_class = watchdog
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         writer = self._writer
+        watched = {os.fspath(path) for path in self.paths if not os.path.isdir(path)}
 
         def tell(event: Any) -> None:
-            # Reading a file is an event as well; whoever waits reads.
+            # Reading a file is an event as well; whoever waits reads. Of a directory only its
+            # names are watched: a job in it may write a thousand lines a second.
             if event.event_type in ("opened", "closed_no_write"):
+                return
+            if event.event_type in ("modified", "closed") and event.src_path not in watched:
                 return
             try:
                 os.write(writer, b"!")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cit import held, locate, people
+from cit import answers, held, locate, manager, people
 from cit.errors import DENIED, DONE, LATER, NO, USAGE, Failure
 from cit.options import Parser
 from cit.tables import RECORDS
@@ -39,6 +39,11 @@ def main(argv: list[str]) -> int:
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}: cit-note asks him")
     if found.state in ("in", "bad"):
         raise Failure(DENIED, f"job '{found.id}' is not admitted")
+    if args.kind == "note" and found.state == "done":
+        # A note there is followed by a seal: the tick does both, or the next one does.
+        answers.send(queue, found, "note", args.fields[0], args.run)
+        manager.tick(queue)
+        return DONE
     hold = held.take(queue, found)
     if hold is None:
         raise Failure(LATER, f"job '{found.id}' is held by a runner: cit-note asks that one")
@@ -48,10 +53,7 @@ def main(argv: list[str]) -> int:
         if refused:
             raise Failure(NO, f"job '{found.id}': {refused}")
         hold.record(args.kind, args.run, *fields)
-        if job.status:
-            hold.seal()
-        else:
-            hold.sync()
+        hold.sync()
     return DONE
 
 
@@ -72,7 +74,7 @@ def _refusal(job: Job, kind: str, run: str) -> str:
     """Why this record may not follow; "" where it may."""
     if run != "-" and run not in job.runs:
         return f"has no run '{run}'"
-    if kind == "note":
+    if kind == "note" and not job.status:
         return ""
     if job.status:
         return f"has ended, and only notes can follow its {job.status}"
