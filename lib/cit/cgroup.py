@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import cgroupfs, usage
+from cit import cgroupfs, people, usage
 from cit.hierarchy import PROC, Place, Tree, enable, known
 from cit.hierarchy import find as find  # whoever makes groups needs it first
 from cit.usage import Usage
@@ -232,19 +232,15 @@ systemctl daemon-reload"""
 
 def _fix(proc: str) -> str:
     """The lines that give this user groups of his own."""
-    import pwd
-
-    try:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        user = str(os.geteuid())
+    user = people.user(os.geteuid())
+    ours = f"cit-{user}"  # a directory for each account: `cit` is that of root
     mounted = known(proc)
     if not mounted:
         return "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
     if os.geteuid() == 0:
         return "\n".join(f"mount -o remount,rw '{h.mount}'" for h in mounted)
     lines = [
-        f"mkdir -p '{h.mount}/cit' && chown -R {user} '{h.mount}/cit'"
+        f"mkdir -p '{h.mount}/{ours}' && chown {user} '{h.mount}/{ours}'"
         for h in mounted
         if h.version == 1
     ]
@@ -256,11 +252,11 @@ def _fix(proc: str) -> str:
             "systemd-run --user --scope --quiet -p Delegate=yes cit-run  # by the user"
         )
     top = mounted[0].mount
-    files = " ".join(f"{top}/{user}/cgroup.{n}" for n in ("procs", "threads", "subtree_control"))
+    files = " ".join(f"{top}/{ours}/cgroup.{n}" for n in ("procs", "threads", "subtree_control"))
     return (
         f"echo '+memory +pids +io' > {top}/cgroup.subtree_control\n"
-        f"mkdir -p {top}/{user} && chown {user} {top}/{user} {files}\n"
-        f"echo PID > {top}/{user}/cgroup.procs  # of the shell that starts cit-run"
+        f"mkdir -p {top}/{ours} && chown {user} {top}/{ours} {files}\n"
+        f"echo PID > {top}/{ours}/cgroup.procs  # of the shell that starts cit-run"
     )
 
 

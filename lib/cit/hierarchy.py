@@ -9,8 +9,8 @@ freezer only where there is no v2. blkio is never used: in v1 it does not see wh
 is written back later, and rusage does.
 
 The base is the root of the hierarchy where we may make groups there, so that every
-runner of this machine finds the same one; else our own group, if it was delegated
-to us. We never leave a group that limits us, nor the run of a job that we are part
+runner of this machine finds the same one; in v1 `cit-USER` there, where an administrator
+made it; else our own group, if it was delegated to us. We never leave a group that limits us, nor the run of a job that we are part
 of. In v2 a group that hands controllers to its children may hold no process itself;
 the processes of our own delegated group then move to its leaf `cit/self`.
 
@@ -24,7 +24,7 @@ import errno
 import os
 from collections import namedtuple
 
-from cit import usage
+from cit import people, usage
 from cit.cgroupfs import mkdir, text, words, write
 from cit.errors import CONFIG, Failure
 
@@ -166,13 +166,20 @@ def _place(h: Hierarchy, below: str | None) -> Place | None:
 
 def _bases(h: Hierarchy) -> list[str]:
     """Where `cit` may be, the best first."""
+    given = _given(h)
     if h.own is None:
-        return [h.mount]
+        return [*given, h.mount]
     if h.own.endswith("/cit/self"):
         return [h.own[: -len("/cit/self")]]
     if "/cit/" in h.own[len(h.mount) :] or _limited(h):
         return [h.own]
-    return [h.mount] if h.own == h.mount else [h.mount, h.own]
+    return [*given, h.mount] if h.own == h.mount else [*given, h.mount, h.own]
+
+
+def _given(h: Hierarchy) -> list[str]:
+    """v1: what an administrator made for this user at the top, where `cit` is everybody's name."""
+    path = f"{h.mount}/cit-{people.user(os.geteuid())}"
+    return [path] if h.version == 1 and os.geteuid() and os.path.isdir(path) else []
 
 
 def _limited(h: Hierarchy) -> bool:

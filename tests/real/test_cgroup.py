@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,37 @@ def test_an_override_that_is_no_group_is_bad_configuration(tmp_path: Path, name:
         hierarchy.find(f"{top}/{name}", proc)
 
     assert CONFIG == caught.value.code
+
+
+AS_HIM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from cit import cgroup, hierarchy
+tree = hierarchy.find(None, sys.argv[2])
+print(tree.memory.home if tree else cgroup.report(None, sys.argv[2])[0].fix)
+"""
+
+
+def test_in_v1_each_account_is_given_groups_of_its_own(
+    users: Callable[[str], Any], public: Path, public_programs: Path
+) -> None:
+    proc, top = fake(public, 1, "memory")
+
+    def told(user: Any) -> str:
+        argv = ["/usr/bin/python3", "-c", AS_HIM, public_programs.parent / "lib", proc]
+        return subprocess.run(
+            argv, user=user.uid, group=user.gid, extra_groups=[], cwd="/", capture_output=True,
+            text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+
+    alice, bob = users("alice"), users("bob")
+    subprocess.run(["sh", "-c", told(alice)], check=True)
+    before = told(bob)
+    subprocess.run(["sh", "-c", before], check=True)
+
+    assert before.startswith("mkdir -p ")
+    assert [f"{top}/cit-{user.name}/cit" for user in (alice, bob)] == [told(alice), told(bob)]
+    assert 0 == (top / "cit").stat().st_uid
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a.b/../c", "a b", "é", "1..2"])
