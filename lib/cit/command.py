@@ -56,6 +56,7 @@ else:
     Around = namedtuple("Around", "hold request attempt means space deadline stop")
 
 HOLDERS = 5  # processes that keep an isolation up are the user's too
+SPARE = 256  # processes that the kernel allows above a limit, without groups
 
 
 def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
@@ -219,7 +220,9 @@ def _rlimits(bounds: Bounds, entry: Entry, uid: int, *, grouped: bool) -> list[t
     if bounds.disk is not None:
         limits.append((resource.RLIMIT_FSIZE, bounds.disk))
     if bounds.procs is not None and not grouped:
-        # Counted for a whole user, in his user namespace: what he runs comes on top.
+        # Counted for a whole user, in his user namespace: what he runs comes on top. And some
+        # more, or a shell would be refused a process and end as it likes, before it is seen
+        # that it has too many.
         others = HOLDERS if entry.namespaces else orphans.threads(uid)
-        limits.append((resource.RLIMIT_NPROC, others + bounds.procs))
+        limits.append((resource.RLIMIT_NPROC, others + bounds.procs + SPARE))
     return limits
