@@ -107,6 +107,7 @@ def _start(
     bounds = _bounds(around, want)
     cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
     group = _group(around, want, bounds)
+    state = place(around, want.run).state  # where a chroot has /tmp, /var and HOME
     out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
     uid = around.means.user[0] if around.means.user else os.getuid()
     child = None
@@ -125,7 +126,7 @@ def _start(
                 return _failed(child.failed, argv[0]), None
             outcome, used = Supervision(
                 around.hold, want.run, child, group, (out[0], err[0]), bounds,
-                stop=around.stop, disk=around.space.size, echo=around.means.echo,
+                stop=around.stop, disk=lambda: around.space.size(state), echo=around.means.echo,
             ).watch()  # fmt: skip
         around.hold.record("usage", want.run, *usage.fields(used))
         return outcome, used

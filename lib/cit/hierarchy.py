@@ -10,9 +10,10 @@ is written back later, and rusage does.
 
 The base is the root of the hierarchy where we may make groups there, so that every
 runner of this machine finds the same one; in v1 `cit-USER` there, where an administrator
-made it; else our own group, if it was delegated to us. We never leave a group that limits us, nor the run of a job that we are part
-of. In v2 a group that hands controllers to its children may hold no process itself;
-the processes of our own delegated group then move to its leaf `cit/self`.
+made it; else our own group, if it was delegated to us. We never leave a group that
+limits us, nor the run of a job that we are part of. In v2
+a group that hands controllers to its children may hold no process itself; the
+processes of our own delegated group then move to its leaf `cit/self`.
 
 `cit` itself belongs to the administrator: limits set there stay. All that is
 written to it is cgroup.subtree_control.

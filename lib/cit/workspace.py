@@ -102,9 +102,9 @@ class Workspace:
         if message:
             raise Bad(message.decode())
 
-    def size(self) -> int:
-        """Bytes on disk of all that is in it now."""
-        total, todo = 0, [self.path]
+    def size(self, beside: str) -> int:
+        """Bytes on disk of all that is in it now, and in a directory beside it."""
+        total, todo = 0, [self.path, beside]
         while todo:
             try:
                 with os.scandir(todo.pop()) as entries:

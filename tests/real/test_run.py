@@ -360,6 +360,17 @@ def test_ends_are_told_apart(
     assert {status} == {run.status for run in ran.told.runs.values() if run.step != "none"}
 
 
+@pytest.mark.parametrize("directory", ["/tmp", "/var/tmp", "$HOME", "."])
+def test_all_directories_of_a_chroot_count_for_the_disk(
+    run: Callable[..., Ran], directory: str
+) -> None:
+    fill = f"for i in 1 2 3; do head -c 900000 /dev/zero >{directory}/$i; done; sleep 1000"
+
+    ran = run(fill, "--limit", "disk=1M", "--isolate", "chroot:busybox")
+
+    assert ("disk", "137") == ran.status
+
+
 @pytest.mark.parametrize("isolate", ["chroot:busybox", "chroot:host"])
 @pytest.mark.parametrize(
     ("command", "status", "code"),

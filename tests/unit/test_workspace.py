@@ -161,13 +161,18 @@ def test_files_that_cannot_be_unpacked_are_bad_data(space: Workspace) -> None:
         space.unpack(b"")
 
 
-def test_its_size_is_that_of_all_files_in_it(space: Workspace) -> None:
-    before = space.size()
+def test_its_size_is_that_of_all_files_in_it_and_beside_it(
+    space: Workspace, tmp_path: Path
+) -> None:
+    before = space.size("none")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "x").write_bytes(os.urandom(50_000))
     (Path(space.path) / "d").mkdir()
     (Path(space.path) / "d" / "x").write_bytes(os.urandom(100_000))
     (Path(space.path) / "loop").symlink_to(".")
 
-    assert 100_000 <= space.size() - before < 150_000
+    assert 100_000 <= space.size("none") - before < 140_000
+    assert 150_000 <= space.size(str(tmp_path / "beside")) - before < 200_000
 
 
 # --- data ------------------------------------------------------------------------------------
