@@ -24,6 +24,7 @@ from cit import (
     machine,
     manager,
     name,
+    orphans,
     people,
     plan,
     section,
@@ -92,8 +93,24 @@ def serve(path: str, slots: int | None = None) -> int:
             # that of any command. Locks belong to a descriptor: it opens its own.
             return _worker(path, slot)
         workers.append(pid)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
-    return max(codes, key=abs, default=DONE)
+    return _guard(workers)
+
+
+def _guard(workers: list[int]) -> int:
+    """Wait for the workers; the worst of their exit codes.
+
+    What the job of a killed worker left running is ours then, and is ended at once.
+    """
+    kernel.adopt_orphans()
+    worst = DONE
+    while workers:
+        pid, status = os.waitpid(-1, 0)
+        if pid in workers:
+            workers.remove(pid)
+            worst = max(worst, os.waitstatus_to_exitcode(status), key=abs)
+            if os.WIFSIGNALED(status):
+                orphans.end_all(keep=workers)
+    return worst
 
 
 def run(path: str, request: Asked, echo: Echo | None) -> Outcome:

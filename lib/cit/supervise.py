@@ -226,7 +226,7 @@ class Supervision:
         if self.group:
             self.group.kill()
         else:
-            self.child.sweep(self.hold.name.id)
+            self.child.sweep()  # the runner adopts orphans: all of it is below us
 
     # --- the end -------------------------------------------------------------------------
 
