@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from cit import asked, isolation, name, program
+from cit import asked, isolation, name, program, schema, tables
 from cit.errors import BAD, MISSING, USAGE, Bad, Failure
 
 TYPE_CHECKING = False
@@ -56,6 +56,7 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
     for key in ("name", "priority", "isolate"):
         if getattr(args, key) is not None:
             found[key] = getattr(args, key)
+            _check(f"--{key}", key, found[key])
     tables = (("vars", "set"), ("env", "env"), ("limits", "limit"))
     for key, option in tables:
         for pair in getattr(args, option):
@@ -64,7 +65,24 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
                 raise Failure(USAGE, f"--{option}: expected NAME=VALUE, found '{pair}'")
             number = key == "limits" and value.isascii() and value.isdecimal()
             found.setdefault(key, {})[word] = int(value) if number else value
+            _check(f"--{option}", key, {word: found[key][word]})
     return found
+
+
+def _check(option: str, key: str, value: object) -> None:
+    """Raise Failure(USAGE) for what a key of the job section cannot be.
+
+    A complaint about the job that is made of it would have a place in a text nobody sees.
+    """
+    known = tables.KINDS["job"].schema["properties"][key]
+    for path, message in schema.complaints(known, value):
+        if key == "limits":
+            limit = str(path[0])
+            if limit not in known["properties"]:
+                message = schema.unknown("limit", limit, known["properties"])
+            else:
+                option = f"{option} {limit}"
+        raise Failure(USAGE, f"{option}: {message}")
 
 
 class Ids:

@@ -223,8 +223,8 @@ def test_a_wrong_call_is_told_in_a_line(cit: Cit, queue: Queue, arguments: list[
         (["none"], 66, "cannot open 'none': no such file"),
         (["--queue", "none", "--", "true"], 66, "no queue"),
         (["--queue", "none"], 66, "no queue"),
-        (["--isolate", "chroot:moon", "--", "true"], 65, "moon"),
-        (["--limit", "time=soon", "--", "true"], 65, "10m"),
+        (["--isolate", "chroot:moon", "--", "true"], 2, "moon"),
+        (["--limit", "time=soon", "--", "true"], 2, "10m"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_run(

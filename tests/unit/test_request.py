@@ -61,6 +61,29 @@ def test_a_pair_needs_a_name_and_a_value(typed: Any, option: str, pair: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--limit", "tme=1", "--limit: unknown limit 'tme', did you mean 'time'?"),
+        ("--limit", "time=soon", '--limit time: expected a duration such as "10m", found "soon"'),
+        ("--limit", "procs=x", "--limit procs: expected a whole number from 1 to 4194304"),
+        ("--name", "A B", '--name: expected a name such as "hello"'),
+        ("--name", "", '--name: expected a name such as "hello"'),
+        ("--priority", "200", "--priority: expected a whole number from 0 to 99, found 200"),
+        ("--env", "1=2", '--env: expected the name of a variable such as "LANG"'),
+        ("--set", "a b=2", '--set: expected the name of a variable such as "greeting"'),
+        ("--isolate", "foo", '--isolate: expected "none", "chroot:busybox"'),
+    ],
+)
+def test_what_an_option_cannot_be_is_told_of_the_option(
+    typed: Any, option: str, text: str, message: str
+) -> None:
+    with pytest.raises(Failure) as raised:
+        typed(option, text)
+
+    assert (2, message) == (raised.value.code, str(raised.value)[: len(message)])
+
+
+@pytest.mark.parametrize(
     ("argv", "own", "command"),
     [
         ([], [], []), (["a", "-b"], ["a", "-b"], []),
