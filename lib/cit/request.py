@@ -122,6 +122,9 @@ def compose(
     except Bad as bad:
         bad.path = "standard input" if file == "-" else file or "command"
         raise
+    lurch = any(part.kind == "program" and part.format == "lurch" for part in request.sections)
+    if file is not None and lurch and "isolate" in changes:
+        raise Failure(USAGE, f"--isolate: '{file}' is a Lurch program, which says so itself")
     for kind, spec in sorted(asked.isolations(request)):
         way = isolation.find(kind)
         wrong = f"no isolation '{kind}'" if way is None else way.check(spec)

@@ -150,6 +150,20 @@ def test_a_command_runs_where_it_is_told() -> None:
     assert ["chroot", "exec"] == [node.step for node in made.tree.children]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["(isolate (none) (no-op))", "program = '(isolate (none) (no-op))'",
+     "%% job 1 toml\n%% program 1 lurch\n(isolate (none) (no-op))\n"],
+)  # fmt: skip
+def test_a_program_that_isolates_itself_is_not_told_where_to_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+
+    with pytest.raises(Failure, match="--isolate: .* is a Lurch program") as raised:
+        compose(str(tmp_path / "x"), isolate="chroot:busybox")
+
+    assert 2 == raised.value.code
+
+
 def test_files_that_a_job_brings_are_a_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
