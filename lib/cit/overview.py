@@ -17,7 +17,8 @@ def row(path: str) -> list[str]:
         queue = Queue(path)
     except Failure as failure:
         return [shown, "away", "", "", "", "", str(failure)]
-    counts = [str(len(queue.names(state))) for state in COLUMNS[2:6]]
+    seen = queue.readable
+    counts = [str(len(queue.names(state))) if seen else "-" for state in COLUMNS[2:6]]
     paused = queue.paused
     if not paused:
         return [shown, "active", *counts, ""]

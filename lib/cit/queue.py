@@ -44,6 +44,11 @@ class Queue:
         return os.geteuid() == self.owner
 
     @property
+    def readable(self) -> bool:
+        """Whether the caller may see which jobs there are."""
+        return os.access(os.path.join(self.path, "wait"), os.R_OK | os.X_OK)
+
+    @property
     def home(self) -> str:
         """The directory that holds the workspaces of this queue's jobs.
 

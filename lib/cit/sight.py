@@ -103,7 +103,7 @@ def pushed(path: str, ids: dict[str, str]) -> list[Seen]:
             found[id] = _nowhere("in", id, called)
         else:
             tombs = _tombs(queue) if tombs is None else tombs
-            hidden = id not in tombs and not os.access(os.path.join(path, "wait"), os.R_OK)
+            hidden = id not in tombs and not queue.readable
             found[id] = _nowhere(HIDDEN if hidden else GONE, id, called)
     return [Seen(queue, path, found[id]) for id in ids]
 

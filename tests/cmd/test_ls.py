@@ -287,6 +287,22 @@ def test_who_may_not_look_sees_his_own_jobs_by_their_receipts(
     assert f"{alice.name} lets nobody look into the queue" in cit("why", id, user=bob).out
 
 
+def test_who_may_not_look_is_told_so_and_counts_nothing(
+    users: Callable[[str], User], public: Path, cit: Cit
+) -> None:
+    alice, bob = users("alice"), users("bob")
+    public.chmod(0o1777)
+    queue = public / "q"
+    assert 0 == cit("queue", "init", queue, "--push", "*", user=alice).code
+
+    code, out, err = cit("ls", "--queue", queue, user=bob)
+    counted = cit("queue", "ls", queue, user=bob)
+
+    assert (77, "") == (code, out)
+    assert f"cit-ls: cannot look into queue '{queue}': permission denied; --mine " in err
+    assert [str(queue), "active", "-", "-", "-", "-"] == counted.out.rstrip("\n").split("\t")[:6]
+
+
 # --- a terminal ------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from cit import config, listing, row, terminal
-from cit.errors import DONE, MISSING, USAGE, Failure
+from cit.errors import DENIED, DONE, MISSING, USAGE, Failure
 from cit.listing import Listing, Wanted
 from cit.options import Parser
 from cit.queue import Queue
@@ -90,9 +90,13 @@ def _jobs(args: argparse.Namespace, wanted: Wanted) -> tuple[Iterable[Seen], Fai
         return listing.mine(path), None
     kept = listing.kept(path)
     try:
-        return Listing(Queue(path or config.queue()), wanted.states, wanted.sieve, kept), None
+        queue = Queue(path or config.queue())
     except Failure as failure:
         return kept, failure
+    if not queue.readable:
+        why = f"cannot look into queue '{queue.path}': permission denied"
+        return kept, Failure(DENIED, f"{why}; --mine lists what you pushed")
+    return Listing(queue, wanted.states, wanted.sieve, kept), None
 
 
 def _rows(jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float) -> Iterator[Row]:
