@@ -56,6 +56,10 @@ class Home:
     def init(self) -> None:
         self.must("cit-queue", "init")
 
+    def account(self) -> Account:
+        """A home below this one whose commands run as an unprivileged user; for root only."""
+        return Account(str(self.path))
+
     def argv(self, name: str, *args: str) -> list[str]:
         return [str(BIN / name), *args]
 
@@ -75,6 +79,24 @@ class Home:
     def jobs(self, state: str) -> list[Path]:
         """The job files in a state, in the order of their names."""
         return sorted(p for p in (self.queue / state).glob("**/*.job") if ID.search(p.name))
+
+
+class Account(Home):
+    """A home of a user without rights, and with a copy of cit that he can read."""
+
+    UID = 61998  # of the range for users that exist only for a while
+
+    def __init__(self, below: str) -> None:
+        super().__init__(below)
+        for part in ("bin", "lib"):
+            shutil.copytree(BIN.parent / part, self.path / part, symlinks=True)
+        self.environ["USER"] = str(self.UID)
+        del self.environ["CIT_WORK"]
+        os.chown(self.path, self.UID, self.UID)
+
+    def argv(self, name: str, *args: str) -> list[str]:
+        become = ["/usr/bin/setpriv", f"--reuid={self.UID}", f"--regid={self.UID}"]
+        return [*become, "--clear-groups", "--", str(self.path / "bin" / name), *args]
 
 
 def measure(
