@@ -26,26 +26,30 @@ def old(queue: Queue, seconds: float, keep: int) -> list[Name]:
 
 def prune(queue: Queue, names: list[Name], reason: str) -> Iterator[Name]:
     """Remove these jobs and their workspaces, each after its tombstone is durable."""
-    dead = queue.tombstones()
-    for found in names:
-        hold = held.take(queue, found)
-        if hold is None:
-            continue
-        with hold:
-            if found.id not in dead:
-                _bury(queue, found, hold.read().sha256)
-            _clear(queue, found)
-            directory, file = queue.where(found)
-            directory.remove(file)
-        yield found
-    # Jobs that end at this moment are moved into the directory of today.
-    for day in {found.day for found in names} - {trace.day(time.time())}:
-        try:
-            os.rmdir(os.path.join(queue.path, "done", day))
-        except OSError:
-            pass  # others are still in it
-    if names:
-        queue.note("prune", "-", f"{len(names)} jobs: {reason}")
+    dead, count = queue.tombstones(), 0
+    try:
+        for found in names:
+            hold = held.take(queue, found)
+            if hold is None:
+                continue
+            with hold:
+                if found.id not in dead:
+                    _bury(queue, found, hold.read().sha256)
+                _clear(queue, found)
+                directory, file = queue.where(found)
+                directory.remove(file)
+            count += 1
+            yield found
+    finally:
+        # Also where nobody wants to hear of the rest. Jobs that end at this moment are moved
+        # into the directory of today.
+        for day in {found.day for found in names} - {trace.day(time.time())}:
+            try:
+                os.rmdir(os.path.join(queue.path, "done", day))
+            except OSError:
+                pass  # others are still in it
+        if count:
+            queue.note("prune", "-", f"{count} jobs: {reason}")
 
 
 def _clear(queue: Queue, found: Name) -> None:

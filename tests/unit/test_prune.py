@@ -126,6 +126,18 @@ def test_who_pruned_what_and_why_is_written_down(queue: Queue, done: list[Name])
     ]
 
 
+def test_only_what_was_pruned_is_counted_also_where_it_was_cut_short(
+    queue: Queue, done: list[Name]
+) -> None:
+    with held.take(Queue(queue.path), done[0]) or pytest.fail("held"):
+        pruning = prune.prune(queue, done, "spring")
+        next(pruning)
+        pruning.close()
+
+    [log] = (Path(queue.path) / "log").iterdir()
+    assert ["1 jobs: spring"] == [r.fields[1] for r in trace.records(log.read_bytes())]
+
+
 def test_to_prune_nothing_is_not_worth_a_line(queue: Queue) -> None:
     assert [] == gone(queue, [])
     assert [] == os.listdir(os.path.join(queue.path, "log"))
