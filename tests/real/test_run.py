@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -878,6 +879,39 @@ def test_a_paused_queue_does_not_go_on_with_what_was_lost_either(
     cit("run")
 
     assert ("run", "lost") == (before, look(queue, id).status[0])
+
+
+# --- a queue that is watched -----------------------------------------------------------------
+
+
+def test_a_watched_queue_is_served_at_once_until_that_is_interrupted(
+    cit: Cit, queue: Queue, serve: Callable[..., Any]
+) -> None:
+    watcher = serve("--watch", "-j", "1")
+    ids = []
+    for _ in range(2):  # what it finds when it starts, or soon after; and what comes later
+        ids.append(cit("push", "--", "true").out.strip())
+        wait_for(lambda: queue.find(ids[-1]).state == "done", "the job")  # noqa: B023
+
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=SECONDS)
+
+    assert (130, b"") == (watcher.returncode, err)
+    assert [("ok", "0")] * 2 == [look(queue, id).status for id in ids]
+
+
+def test_what_people_ask_is_done_at_once_in_a_watched_queue(
+    cit: Cit, queue: Queue, push: Callable[..., str], serve: Callable[..., Any]
+) -> None:
+    cit("queue", "pause")
+    id = push("true")
+    serve("--watch")
+
+    answer = trace.render(trace.Record(trace.stamp(time.time()), "stop", "-", ("",)))
+    (Path(queue.path) / "answers" / f"{id}.--by-hand").write_bytes(answer)
+
+    wait_for(lambda: queue.find(id).state == "done", "the stop")
+    assert ("cancelled", "130") == look(queue, id).status
 
 
 # --- a queue that is full --------------------------------------------------------------------
