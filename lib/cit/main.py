@@ -56,6 +56,8 @@ def start(name: str) -> None:
         code = main(name)
     except KeyboardInterrupt:  # a second one, while main() was dealing with the first
         code = errors.INTERRUPTED
+    except OSError as error:  # of what main() needs for dealing with one
+        code = _say(name, _reason(error), errors.LATER)
     # Everything is written: files are closed as they are made, main() flushed the
     # streams. Taking the interpreter apart piece by piece would only cost time.
     os._exit(code)
@@ -171,8 +173,10 @@ def _unread() -> bool:
 
 
 def _bug(name: str, error: BaseException) -> int:
-    import traceback
-
+    try:
+        import traceback
+    except OSError as worse:  # so short of something that not even this can be read
+        return _say(name, f"bug: {error!r} (and no traceback: {_reason(worse)})", errors.BUG)
     what = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")
     story = "".join(traceback.format_exception(error))
     report = f"cit {VERSION}, Python {sys.version}\n{sys.argv!r}\n\n{story}"
