@@ -21,6 +21,9 @@ CONFIG = 78  # bad configuration
 INTERRUPTED = 130  # control-C
 
 
+SHOWN = 100  # characters of the offending text
+
+
 class Failure(Exception):
     """A command cannot go on. `code` is its exit code, the text its message."""
 
@@ -52,8 +55,16 @@ class Bad(Failure):
         place = "".join(f":{n}" for n in (self.line, self.column) if n)
         shown = f"{path}{place}: {self}"
         if self.text:
+            text, at = _around(self.text, max(self.column - 1, 0))
             # Tabs keep the caret under its column; controls must not reach a terminal.
-            text = "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in self.text)
-            lead = "".join("\t" if c == "\t" else " " for c in text[: max(self.column - 1, 0)])
+            text = "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in text)
+            lead = "".join("\t" if c == "\t" else " " for c in text[:at])
             shown += f"\n  {text}\n  {lead}^"
         return shown
+
+
+def _around(text: str, at: int) -> tuple[str, int]:
+    """So much of a long text as is read at a glance, and where in it the place is."""
+    start = max(min(at - SHOWN // 2, len(text) - SHOWN), 0)
+    before, after = "..." if start else "", "..." if start + SHOWN < len(text) else ""
+    return f"{before}{text[start : start + SHOWN]}{after}", at - start + len(before)

@@ -87,7 +87,13 @@ def sections(data: bytes) -> list[Section]:
         raise Bad(f"over {section.ASKED_CAP} bytes", 1, 1)
     if is_program(data):
         return [_made("job", "toml", b""), _made("program", program_format(data), data)]
-    value = settings(data, "plain")
+    try:
+        value = settings(data, "plain")
+    except Bad:
+        if b"=" in next(iter(start.splitlines())) or start.startswith((b"[", b"#")):
+            raise
+        forms = "a script with '#!', a Lurch program with '(', a job file with '%%'"
+        raise Bad(f"expected a job: {forms}, or TOML with a key 'program'", 1, 1) from None
     text = value.pop("program").encode()
     made = _made("program", program_format(text), text)
     # Its lines are those of the file where it stands there as it is, without escapes.

@@ -79,7 +79,7 @@ def test_whatever_cit_push_takes_can_be_checked_from_standard_input(cit: Cit, te
         ('name = "X"\nprogram = "#!/bin/true"\n', "-:1:1: expected a name"),
         ('name = "x"\nprogram = """\n(isolate\n"""\n', "-:3:1:"),
         ("", "-:1:1: expected a job, found nothing"),
-        ("hello\n", "-:1:6: "),
+        ("hello\n", "-:1:1: expected a job: a script"),
     ],
 )
 def test_whatever_is_wrong_with_it_has_a_place(cit: Cit, text: str, complaint: str) -> None:

@@ -261,10 +261,19 @@ def test_plain_toml_without_a_program_is_told_so() -> None:
     assert ["key 'program' is missing"] == [str(bad) for bad in formats.check(b'name = "x"\n')]
 
 
-def test_text_that_is_none_of_the_four_is_complained_about_as_toml() -> None:
-    (bad,) = formats.check(b"hello world\n")
+@pytest.mark.parametrize("data", [b"hello world\nhow are you = x\n", b"\x7fELF\x02\xff\n", b"x"])
+def test_what_is_no_job_at_all_is_told_what_one_looks_like(data: bytes) -> None:
+    [bad] = formats.check(data)
 
-    assert (1, 7, "hello world") == (bad.line, bad.column, bad.text)
+    assert str(bad).startswith("expected a job: a script with '#!', a Lurch program with '('")
+    assert (1, 1, "") == (bad.line, bad.column, bad.text)
+
+
+@pytest.mark.parametrize("data", [b"name = \n", b"[limits\n", b"# a job\nname\n", b"\nname=x\n"])
+def test_what_is_wrong_toml_is_told_its_place(data: bytes) -> None:
+    [bad] = formats.check(data)
+
+    assert "expected a job" not in str(bad)
 
 
 # --- caps ------------------------------------------------------------------------------------
