@@ -93,7 +93,7 @@ def _jobs(args: argparse.Namespace, wanted: Wanted) -> tuple[Iterable[Seen], Fai
         queue = Queue(path or config.queue())
     except Failure as failure:
         return kept, failure
-    if not queue.readable:
+    if not (queue.readable or args.jobs):
         why = f"cannot look into queue '{queue.path}': permission denied"
         return kept, Failure(DENIED, f"{why}; --mine lists what you pushed")
     return Listing(queue, wanted.states, wanted.sieve, kept), None
