@@ -63,6 +63,10 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
             word, sign, value = pair.partition("=")
             if not sign or not word:
                 raise Failure(USAGE, f"--{option}: expected NAME=VALUE, found '{pair}'")
+            try:
+                pair.encode()
+            except UnicodeEncodeError:
+                raise Failure(USAGE, f"--{option}: expected UTF-8, found '{pair}'") from None
             number = key == "limits" and value.isascii() and value.isdecimal()
             found.setdefault(key, {})[word] = int(value) if number else value
             _check(f"--{option}", key, {word: found[key][word]})

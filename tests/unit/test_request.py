@@ -83,6 +83,15 @@ def test_what_an_option_cannot_be_is_told_of_the_option(
     assert (2, message) == (raised.value.code, str(raised.value)[: len(message)])
 
 
+@pytest.mark.parametrize("option", ["--set", "--env", "--limit"])
+def test_a_value_is_text(typed: Any, option: str) -> None:
+    # A section in TOML cannot hold anything else; a command, which is bytes, can.
+    with pytest.raises(Failure, match="expected UTF-8") as raised:
+        typed(option, "A=\udcff")
+
+    assert 2 == raised.value.code
+
+
 @pytest.mark.parametrize(
     ("argv", "own", "command"),
     [
