@@ -221,6 +221,7 @@ def test_a_wrong_call_is_told_in_a_line(cit: Cit, queue: Queue, arguments: list[
     ("arguments", "code", "why"),
     [
         (["none"], 66, "cannot open 'none': no such file"),
+        ([""], 66, "cannot open '': no such file"),
         (["--queue", "none", "--", "true"], 66, "no queue"),
         (["--queue", "none"], 66, "no queue"),
         (["--isolate", "chroot:moon", "--", "true"], 2, "moon"),

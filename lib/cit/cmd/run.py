@@ -40,11 +40,12 @@ def main(argv: list[str]) -> int:
         raise Failure(USAGE, "-j: expected at least one slot")
     if args.check:
         return _check()
-    if args.file and command:
+    given = args.file is not None or command
+    if args.file is not None and command:
         raise Failure(USAGE, "expected a file or a command, not both")
-    if args.watch and (args.file or command):
+    if args.watch and given:
         raise Failure(USAGE, "--watch serves a queue: expected neither file nor command")
-    if args.file or command:
+    if given:
         return _run(args, command)
     if "--" in argv or args.bring or request.changes(args):
         raise Failure(USAGE, "expected a file or a command to run")
