@@ -60,6 +60,10 @@ def _clear(queue: Queue, found: Name) -> None:
             tree.remove(os.path.join(queue.home, path, found.id))
         except OSError as error:
             queue.note("prune", found.id, f"cannot remove '{path}/{found.id}': {error.strerror}")
+    try:
+        os.rmdir(os.path.join(queue.home, found.name))
+    except OSError:
+        pass  # there are others of that name
 
 
 def _bury(queue: Queue, found: Name, sha256: str) -> None:
