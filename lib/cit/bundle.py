@@ -10,6 +10,7 @@ import errno
 import io
 import os
 
+from cit import amount, section
 from cit.errors import BAD, MISSING, Bad, Failure
 
 TYPE_CHECKING = False
@@ -27,11 +28,25 @@ _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, e
 def pack(paths: list[str]) -> bytes:
     """The body of a `files` section with these files and directories, by their given names.
 
-    Names that lead out of the current directory lose what leads there. Raises Failure.
+    Names that lead out of the current directory lose what leads there. Raises Failure, also
+    for what unpack() would refuse.
     """
     import base64
     import gzip
     import tarfile
+
+    left = CAP
+
+    def packed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        nonlocal left
+        plain = _plain(member)
+        left -= plain.size if plain else 0
+        if left < 0:
+            raise Failure(BAD, f"cannot pack {_listed(paths)}: over {CAP} bytes")
+        if plain and plain.issym() and _leads_out(plain):
+            link = os.path.normpath(plain.name)
+            raise Failure(BAD, f"cannot pack link '{link}': it leads out, to '{plain.linkname}'")
+        return plain
 
     data = io.BytesIO()
     # No times and owners: equal files make equal bytes, and so does an equal job.
@@ -44,12 +59,17 @@ def pack(paths: list[str]) -> bytes:
             if inside.startswith(("/", "..")):
                 inside = os.path.basename(os.path.abspath(path))
             try:
-                archive.add(path, inside, filter=_plain)
+                archive.add(path, inside, filter=packed)
             except FileNotFoundError:
                 raise Failure(MISSING, f"cannot open '{path}': no such file") from None
             except OSError as error:
                 raise Failure(BAD, f"cannot pack '{path}': {error.strerror}") from None
-    return base64.encodebytes(data.getvalue())
+    body = base64.encodebytes(data.getvalue())
+    if len(body) > section.ASKED_CAP:
+        size, most = amount.human_size(len(body)), amount.human_size(section.ASKED_CAP)
+        what = f"compressed and in base64 it is {size}, and a job is at most {most}"
+        raise Failure(BAD, f"cannot pack {_listed(paths)}: {what}")
+    return body
 
 
 def unpack(body: bytes, directory: str, cap: int = CAP) -> None:
@@ -132,8 +152,7 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -
     if member.isdir():
         os.makedirs(path, exist_ok=True)
     elif member.issym():
-        goal = os.path.normpath(os.path.join(os.path.dirname(inside), member.linkname))
-        if os.path.isabs(member.linkname) or goal.startswith(".."):
+        if _leads_out(member):
             raise Bad(f"its link '{member.name}' leads out of the workspace")
         _make_room(path)
         os.symlink(member.linkname, path)
@@ -147,6 +166,16 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -
                 target.write(part)
     else:
         raise Bad(f"its file '{member.name}' is neither file, directory nor link")
+
+
+def _leads_out(link: tarfile.TarInfo) -> bool:
+    inside = os.path.dirname(os.path.normpath(link.name))
+    goal = os.path.normpath(os.path.join(inside, link.linkname))
+    return os.path.isabs(link.linkname) or goal.startswith("..")
+
+
+def _listed(paths: list[str]) -> str:
+    return ", ".join(f"'{path}'" for path in paths)
 
 
 def _make_room(path: str) -> None:

@@ -136,6 +136,32 @@ def test_a_file_that_is_not_there_is_said(here: Path) -> None:
     assert 66 == raised.value.code
 
 
+@pytest.mark.parametrize("goal", ["/etc/passwd", "../x", "d/../../x"])
+def test_a_link_that_leads_out_is_refused_when_packed(here: Path, goal: str) -> None:
+    (here / "d").mkdir()
+    (here / "l").symlink_to(goal)
+
+    with pytest.raises(Failure, match=f"cannot pack link 'l': it leads out, to '{goal}'") as raised:
+        bundle.pack(["."])
+
+    assert 65 == raised.value.code
+
+
+def test_files_that_no_job_can_hold_are_refused_with_both_sizes(here: Path) -> None:
+    (here / "big").write_bytes(os.urandom(1 << 20))
+
+    with pytest.raises(Failure, match="cannot pack 'big': .* is 1.4M, .* at most 1M"):
+        bundle.pack(["big"])
+
+
+def test_files_that_nobody_could_unpack_are_refused_before_they_are_read(here: Path) -> None:
+    with open(here / "big", "wb") as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(Failure, match=f"cannot pack 'big': over {bundle.CAP} bytes"):
+        bundle.pack(["big"])
+
+
 # --- distrust --------------------------------------------------------------------------------
 
 
@@ -226,6 +252,7 @@ def test_a_bomb_is_refused_before_it_fills_disk_or_memory(
         base64.encodebytes(gzip.compress(b"not tar" * 100)), archive(file("x", b"1" * 999))[:60],
         base64.encodebytes(gzip.compress(tarfile.TarInfo("x").tobuf()[:300])),
     ],
+    ids=range(7),  # not their bytes, which have the time in them
 )  # fmt: skip
 def test_what_is_no_archive_is_bad_data(body: bytes, there: Path) -> None:
     with pytest.raises(Bad, match="cannot be unpacked"):
