@@ -635,7 +635,7 @@ def crash(
     return act
 
 
-LASTING = "echo ready; echo $CIT_ATTEMPT; exec sleep 1000"
+LASTING = "printf 'ready\\n%s\\n' $CIT_ATTEMPT; exec sleep 1000"
 
 
 @pytest.mark.parametrize("isolate", ["none", "chroot:busybox", "chroot:host"])
