@@ -189,6 +189,13 @@ def test_without_a_job_the_queue_is_served_until_nothing_waits(cit: Cit, queue: 
     assert 0 == cit("queue", "fsck", "--ids", "-", input=" ".join(ids)).code
 
 
+def test_what_was_pushed_and_not_yet_admitted_is_served_too(cit: Cit, queue: Queue) -> None:
+    id = cit("push", "--", "true").out.strip()
+
+    assert (0, "", "") == tuple(cit("run"))
+    assert "ok" == queue.job(queue.find(id)).status
+
+
 def test_an_empty_queue_is_served_at_once(cit: Cit, queue: Queue) -> None:
     assert (0, "", "") == tuple(cit("run", "-j", "4"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import config, files, home, request, runner, send
+from cit import config, files, home, manager, request, runner, send
 from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
@@ -50,11 +50,14 @@ def main(argv: list[str]) -> int:
     if "--" in argv or args.bring or request.changes(args):
         raise Failure(USAGE, "expected a file or a command to run")
     path = os.path.abspath(args.queue) if args.queue else config.queue()
+    queue = Queue(path)
     if not args.watch:
+        if queue.mine:  # else it is refused below
+            manager.tick(queue)
         return runner.serve(path, args.slots)
     from cit import serving
 
-    serving.serve(Queue(path), args.slots)
+    serving.serve(queue, args.slots)
     return DONE
 
 
