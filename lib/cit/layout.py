@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from cit import files, formats, name, toml
-from cit.errors import DENIED, NO, USAGE, Bad, Failure
+from cit.errors import DENIED, MISSING, NO, USAGE, Bad, Failure
 
 STATES = ("wait", "hold", "park", "run", "done", "bad", "builders", "programs", "log")
 DROPS = ("in", "answers")
@@ -39,12 +39,21 @@ def create(path: str, given: dict[str, object], group: str | None = None) -> Non
         raise Failure(USAGE, f"cannot make a queue with {bad.text}: {bad}") from None
     if os.path.exists(os.path.join(path, "queue.toml")):
         raise Failure(NO, f"there is a queue '{path}' already")
+    try:
+        _build(path, settings, gid)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise Failure(MISSING, f"cannot make queue '{path}': {reason}") from None
+
+
+def _build(path: str, settings: dict[str, object], gid: int) -> None:
+    """Make the directories, and queue.toml last."""
     readers, private = str(settings["readers"]), settings["push"] == ["owner"]
     os.makedirs(os.path.dirname(os.path.abspath(path)), 0o700, exist_ok=True)
     # Others must be able to go through it to the drop box, though not to look around.
     files.make_directory(path, READ[readers] | (0 if private else 0o711))
     if readers == "group":
-        gid = os.stat(path).st_gid if group is None else gid
+        gid = os.stat(path).st_gid if gid < 0 else gid
         _give(path, gid)
     for state in STATES:
         files.make_directory(os.path.join(path, state), READ[readers])
