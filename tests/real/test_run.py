@@ -101,8 +101,8 @@ def push(cit: Cit, queue: Queue) -> Callable[..., str]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start a runner in the background; killed at the end of the test."""
+def serve(cit: Cit, queue: Queue) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a runner in the background; killed at the end of the test, with what it left."""
     started = []
 
     def act(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
@@ -115,6 +115,8 @@ def serve() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for runner in started:
         runner.kill()
         runner.communicate()
+    if queue.names("run"):
+        cit("run", "-j", "1")
 
 
 def wait_for(question: Callable[[], Any], what: str) -> Any:
