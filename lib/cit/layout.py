@@ -41,7 +41,7 @@ def create(path: str, given: dict[str, object], group: str | None = None) -> Non
         raise Failure(NO, f"there is a queue '{path}' already")
     try:
         _build(path, settings, gid)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
         reason = os.strerror(error.errno or 0).lower()
         raise Failure(MISSING, f"cannot make queue '{path}': {reason}") from None
 
