@@ -11,15 +11,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cit.name import Name
     from cit.queue import Queue
+    from cit.sight import Seen
 
 
 def each(option: str | None, queries: list[str], kind: str, text: str) -> None:
     """Ask the same of each job. Raises Failure before anything is asked of a job unknown."""
-    jobs = [_find(query, option, kind) for query in queries]
     queues = {}
-    for queue, job in jobs:
-        answers.send(queue, job, kind, text)
-        queues[queue.path] = queue
+    for seen in [_find(query, option, kind) for query in queries]:
+        if seen.queue is None:
+            _take_back(seen)
+            continue
+        answers.send(seen.queue, seen.name, kind, text)
+        queues[seen.path] = seen.queue
     for queue in queues.values():
         if queue.mine:
             manager.tick(queue)
@@ -27,12 +30,19 @@ def each(option: str | None, queries: list[str], kind: str, text: str) -> None:
                 start.command(queue, "run")
 
 
-def _find(query: str, option: str | None, kind: str) -> tuple[Queue, Name]:
+def _find(query: str, option: str | None, kind: str) -> Seen:
     seen = sight.find(query, option)
-    if seen.queue is None:
+    if seen.queue is not None:
+        _check(seen.queue, seen.name, kind)
+    elif kind != "stop" or seen.name.state != sight.OUTBOX:
         raise Failure(AWAY, f"cannot {kind} job '{seen.name.id}': queue '{seen.path}' is away")
-    _check(seen.queue, seen.name, kind)
-    return seen.queue, seen.name
+    return seen
+
+
+def _take_back(seen: Seen) -> None:
+    from cit import send
+
+    send.take_back(seen.name, seen.path)
 
 
 def _check(queue: Queue, job: Name, kind: str) -> None:

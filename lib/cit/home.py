@@ -1,6 +1,6 @@
 """What a user keeps beside his queues: receipts, the queues he knows, the outbox.
 
-    pushed.tab      TIME, pushed|ran|kept, ID, NAME, QUEUE, SHA256: what this user sent where
+    pushed.tab      TIME, pushed|ran|kept|stopped, ID, NAME, QUEUE, SHA256: what he sent where
     queues          a path a line
     outbox/         ID-NAME.job, and ID-NAME.job.to with the path of its queue
 

@@ -64,7 +64,7 @@ def mine(path: str = "") -> list[Seen]:
     """Where the jobs are that this user pushed or ran anywhere, or to one queue."""
     ids: dict[str, dict[str, str]] = {}
     for receipt in home.receipts():
-        if receipt.act != "kept" and (not path or receipt.queue == path):
+        if receipt.act not in ("kept", "stopped") and (not path or receipt.queue == path):
             ids.setdefault(receipt.queue, {})[receipt.id] = receipt.name
     found = kept(path) + [seen for queue in ids for seen in sight.pushed(queue, ids[queue])]
     found.sort(key=lambda seen: seen.name.id, reverse=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cit.asked import Asked
+    from cit.name import Name
 
 # What passes: the disk is full or failing, or the process is short of something.
 PASSING = frozenset(
@@ -150,6 +151,19 @@ def flush(queue: Queue) -> Iterator[Failure]:
             continue
         home.receive([receipt("pushed", request, queue.path)])
         home.sent(letter)
+
+
+def take_back(letter: Name, path: str) -> None:
+    """Remove a job from the outbox that was kept for the queue at this path."""
+    import hashlib
+
+    try:
+        sha256 = hashlib.sha256(home.letter(letter)).hexdigest()
+    except FileNotFoundError:
+        raise Failure(LATER, f"job '{letter.id}' has left the outbox just now") from None
+    home.sent(letter)
+    now = trace.stamp(time.time())
+    home.receive([Receipt(now, "stopped", letter.id, letter.name, path, sha256)])
 
 
 def receipt(act: str, request: Asked, path: str) -> Receipt:

@@ -57,6 +57,8 @@ def find(word: str, option: str | None = None) -> Seen:
     if id:
         return Seen(None, letters[id][1], letters[id][0])
     sent = {r.id: r for r in home.receipts() if r.queue == path or not option}
+    # What was kept, and stopped before it was sent, was never anywhere else.
+    sent = {id: receipt for id, receipt in sent.items() if receipt.act != "stopped"}
     id = name.meant(word, {id: receipt.name for id, receipt in sent.items()})
     if id:
         return pushed(sent[id].queue, {id: sent[id].name})[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cit import held, job, people
+from cit import held, home, job, people
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
@@ -151,3 +151,36 @@ def test_without_a_queue_there_is_nothing_to_stop(cit: Cit, world: Path) -> None
 
     assert 66 == ended.code
     assert not (world / ".cit").exists()
+
+
+def test_a_job_in_the_outbox_is_taken_back(cit: Cit, tmp_path: Path) -> None:
+    queue = tmp_path / "far"
+    assert 0 == cit("queue", "init", queue).code
+    queue.rename(tmp_path / "gone")
+    id, other = (cit("push", "--queue", queue, "--", "true").out.strip() for _ in range(2))
+
+    ended = cit("stop", id)
+    again = cit("stop", id)
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert [other] == [kept.id for kept, _ in home.kept()]
+    assert ["kept", "kept", "stopped"] == [receipt.act for receipt in home.receipts()]
+    listed = cit("ls", "--mine").out.splitlines()
+    assert (66, [other]) == (again.code, [line.split("\t")[0] for line in listed])
+    (tmp_path / "gone").rename(queue)
+    cit("push", "--flush")
+    assert [other] == [found.id for found in Queue(str(queue)).every()]
+
+
+@pytest.mark.parametrize("command", ["hold", "note"])
+def test_a_job_in_the_outbox_can_only_be_taken_back(
+    cit: Cit, tmp_path: Path, command: str
+) -> None:
+    queue = tmp_path / "far"
+    assert 0 == cit("queue", "init", queue).code
+    queue.rename(tmp_path / "gone")
+    id = cit("push", "--queue", queue, "--", "true").out.strip()
+
+    ended = cit(command, id, *["text"] * (command == "note"))
+
+    assert (69, 1) == (ended.code, len(home.kept()))
