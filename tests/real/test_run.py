@@ -463,7 +463,7 @@ def test_a_log_gives_back_every_byte_that_was_printed(
 
 
 def test_every_run_is_measured_and_so_is_the_job(run: Callable[..., Ran]) -> None:
-    busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
+    busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
 
     ran = run(sequence(sh(busy), sh("true")))
 
@@ -471,7 +471,8 @@ def test_every_run_is_measured_and_so_is_the_job(run: Callable[..., Ran]) -> Non
     for usage in (first, second, ran.told.usage):
         assert usage[0] in ("cgroup2", "cgroup1", "rusage")
         assert all(re.fullmatch(r"[0-9.]*", text) for text in usage[1:])
-    assert float(first[2]) > 0.02 > float(second[2])
+    assert float(first[2]) > 0.05
+    assert float(first[2]) > float(second[2])
     assert float(ran.told.usage[2]) >= float(first[2])
 
 
