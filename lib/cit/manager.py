@@ -85,7 +85,7 @@ def answer(queue: Queue) -> None:
     for asked in answers.pending(queue):
         found = queue.now(asked.id)
         if found is None or found.state == "bad":
-            queue.note("refused", asked.id, f"{asked.kind}: no such job", people.who(asked.uid))
+            queue.note("refuse", asked.id, f"{asked.kind}: no such job", people.who(asked.uid))
             queue.directory("answers").remove(asked.file)
         elif found.state != "in" and (found.state != "run" or _finished(queue, found)):
             hold = held.take(queue, found)
@@ -104,7 +104,7 @@ def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
             refused = refused or "it has ended"
         if refused:
             who = people.who(asked.uid)
-            queue.note("refused", asked.id, f"cannot {asked.kind}: {refused}", who)
+            queue.note("refuse", asked.id, f"cannot {asked.kind}: {refused}", who)
             return
         hold.record(asked.kind, asked.run, *answers.fields(asked))
         if job.status:

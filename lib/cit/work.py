@@ -220,7 +220,7 @@ class _Worker:
             refused = answers.refusal(queue, answer, self.before)
             if refused:
                 who = people.who(answer.uid)
-                patiently(partial(queue.note, "refused", answer.id, refused, who))
+                patiently(partial(queue.note, "refuse", answer.id, refused, who))
             elif not answers.repeated(self.before, answer):
                 self.hold.record(answer.kind, answer.run, *answers.fields(answer))
                 patiently(self.hold.sync)

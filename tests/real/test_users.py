@@ -260,7 +260,7 @@ def test_an_answer_that_claims_another_author_is_that_of_its_owner(
     assert "wait" == shared.state(id)
     assert not path.exists()
     reason = f"cannot stop: {who(bob)} may not stop a job of {who(alice)}"
-    assert ("refused", who(bob), reason) in shared.said()
+    assert ("refuse", who(bob), reason) in shared.said()
 
 
 def test_what_is_written_after_admission_changes_nothing(
@@ -484,7 +484,7 @@ def test_a_running_job_is_stopped_by_who_pushed_it(
     assert ("cancelled", [who(alice)]) == (
         place.look(id).status, [act.fields[0] for act in place.look(id).acts],
     )  # fmt: skip
-    assert ("refused", who(bob)) in [line[:2] for line in place.said()]
+    assert ("refuse", who(bob)) in [line[:2] for line in place.said()]
 
 
 # --- running ---------------------------------------------------------------------------------

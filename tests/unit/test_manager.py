@@ -307,7 +307,7 @@ def test_a_job_that_has_ended_takes_notes_alone(queue: Queue, push: Push, kind: 
     manager.tick(queue)
 
     assert ([], []) == (asked(queue), acts(queue, id))
-    assert [("refused", id, f"cannot {kind}: it has ended")] == log(queue)
+    assert [("refuse", id, f"cannot {kind}: it has ended")] == log(queue)
     assert clean(queue, id)
 
 
@@ -318,7 +318,7 @@ def test_an_answer_for_a_job_that_nobody_knows_is_refused(queue: Queue) -> None:
     manager.tick(queue)
 
     assert [] == asked(queue)
-    assert [("refused", nobody.id, "stop: no such job")] == log(queue)
+    assert [("refuse", nobody.id, "stop: no such job")] == log(queue)
 
 
 def test_what_a_job_that_ended_in_the_meantime_is_asked_does_not_hinder_others(
