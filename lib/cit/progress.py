@@ -23,7 +23,7 @@ def usual(times: Sequence[float]) -> float:
 
 def line(name: str, step: str, took: float, usually: float) -> str:
     """One line: what runs, for how long, and a bar where earlier jobs say how long it takes."""
-    parts = [name, step, human_duration(int(took))]
+    parts = [name, step, human_duration(int(took)) if took >= 1 else "0s"]
     if usually >= 1:
         parts[-1] += f" of about {human_duration(round(usually))}"
         parts.insert(0, bar(took / usually))

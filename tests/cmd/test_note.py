@@ -70,7 +70,8 @@ def test_a_note_that_is_too_long_is_not_lost_in_silence(
     assert [] == notes(queue, job)
 
 
-@pytest.mark.parametrize(("words", "code"), [(["nobody", "x"], 66), (["nobody"], 2), ([], 2)])
+@pytest.mark.parametrize(("words", "code"), [(["nobody", "x"], 66), (["nobody"], 2), ([], 2),
+                                               (["nobody", ""], 2), (["nobody", " ", "\t"], 2)])
 def test_a_note_needs_a_job_and_a_text(
     cit: Cit, queue: Queue, words: list[str], code: int
 ) -> None:

@@ -159,7 +159,8 @@ def example_commands(name: str) -> list[list[str]]:
         for part in re.split(r" \| | && |; ", line):
             if re.match(r"cit-[a-z]", part):
                 words = shlex.split(part, comments=True)
-                cut = [i for i, word in enumerate(words) if re.match(r"\d?[<>]", word)]
+                # After `--` stands a command of somebody else's.
+                cut = [i for i, word in enumerate(words) if re.match(r"\d?[<>]|--$", word)]
                 found.append(words[: cut[0]] if cut else words)
     return found
 

@@ -21,4 +21,5 @@ def test_a_bar_is_full_when_it_takes_as_long_as_usual_and_says_when_longer() -> 
 
 def test_a_line_has_a_bar_only_where_earlier_jobs_tell() -> None:
     assert "hello  1.2 exec  5s" == progress.line("hello", "1.2 exec", 5.7, 0)
+    assert "hello  0s" == progress.line("hello", "", 0.7, 0)
     assert progress.line("hello", "", 30, 60).endswith("----]  hello  30s of about 1m")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cit import ask
-from cit.errors import DONE
+from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
 
 
@@ -17,5 +17,8 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    ask.each(args.queue, [args.job], "note", " ".join(args.text))
+    text = " ".join(args.text)
+    if not text.strip():
+        raise Failure(USAGE, "expected a text")
+    ask.each(args.queue, [args.job], "note", text)
     return DONE
