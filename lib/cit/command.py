@@ -73,12 +73,14 @@ def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
             text = want.script.encode("utf-8", "surrogateescape")
             os.close(patiently(lambda: around.space.make(script, text, 0o700)))
         data = patiently(lambda: around.space.make(store, b"", 0o600))
-        with kind.enter(handle, here) as entry:
-            ours = os.path.join(entry.cwd, workspace.PREFIX)
+        made = [around.space.file(name) for name in (script, store)][want.script is None :]
+        with kind.enter(handle, here._replace(files=tuple(made))) as entry:
             argv = [*entry.prefix, *want.argv]
             if want.script is not None:
-                argv.append(ours + script)
-            env = _environment(around, want, entry, ours + store)
+                argv.append(os.path.join(entry.files, os.path.basename(made[0])))
+            env = _environment(
+                around, want, entry, os.path.join(entry.files, os.path.basename(made[-1]))
+            )
             ended = _start(around, want, entry, argv, env)
         return ended
     except (SetupFailed, OSError) as error:

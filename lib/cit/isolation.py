@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         `work` is the workspace; `state` a private directory for isolation files of this job,
         made if it is missing. `user` is (uid, gid) to become, None to stay who we are. `hide`
         are directories that no job may see (queues, CIT_HOME) wherever a template would show
-        them with what is around them.
+        them with what is around them. `files` are files of the runner for the exec to come.
         """
 
         id: str
@@ -31,19 +31,22 @@ if TYPE_CHECKING:
         state: str
         user: tuple[int, int] | None = None
         hide: tuple[str, ...] = ()
+        files: tuple[str, ...] = ()
 
     class Entry(NamedTuple):
         """What proc.start needs for one exec inside.
 
         `prefix` goes before argv; `namespaces` are open files to enter, in this order; `cwd` is
         the workspace as seen inside; `env` what only the isolation knows (HOME, USER, PATH).
-        `setuid`: whether setuid programs (sudo, sendmail) may work as they do for the account.
+        `files` is the directory in which it sees those of its place. `setuid`: whether setuid
+        programs (sudo, sendmail) may work as they do for the account.
         """
 
         prefix: list[str]
         namespaces: tuple[int, ...]
         cwd: str
         env: dict[str, str]
+        files: str
         setuid: bool = False
 
     class Isolation(Protocol):
@@ -70,8 +73,8 @@ if TYPE_CHECKING:
             """For one exec; leaving ends every process inside. SetupFailed."""
 
 else:
-    Place = namedtuple("Place", "id run work state user hide", defaults=(None, ()))
-    Entry = namedtuple("Entry", "prefix namespaces cwd env setuid", defaults=(False,))
+    Place = namedtuple("Place", "id run work state user hide files", defaults=(None, (), ()))
+    Entry = namedtuple("Entry", "prefix namespaces cwd env files setuid", defaults=(False,))
 
 
 class SetupFailed(Exception):

@@ -178,7 +178,7 @@ class Supervision:
             return "memory"
         if bounds.procs is not None and self._over_procs(bounds.procs):
             return "procs"
-        if bounds.disk is not None and self.disk() > bounds.disk:
+        if bounds.disk is not None and self.disk() >= bounds.disk:
             return "disk"
         return ""
 

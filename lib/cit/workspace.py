@@ -1,4 +1,4 @@
-"""The workspace of a job: `work/NAME/ID/`, and in it our scripts and data files, `.cit.*`.
+"""The workspace of a job, `work/NAME/ID/`, and `work/.files/`: what its runner makes for it.
 
 The directory may belong to another user than us: started by root, jobs are a dedicated
 uid. So below the workspace nothing is opened through a link, and every name is new.
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-PREFIX = ".cit."  # of the names of our files in it
+FILES = ".files"  # not in the workspace, which a job may want empty: `git clone URL .`
 TRIES = 100  # as long as other jobs get in the way
 DATA_CAP = 1 << 16  # bytes of a data file that are read
 
@@ -31,12 +31,16 @@ class Workspace:
         self.path = os.path.join(self.parent, id)
         self._make()
         # An earlier attempt may have taken its own rights away.
-        self._fd = tree.enter(self.path)
+        fd = tree.enter(self.path)
         try:
-            self._give(self._fd)
-        except OSError:
-            os.close(self._fd)
-            raise
+            self._give(fd)
+        finally:
+            os.close(fd)
+        self.files = os.path.join(base, FILES)
+        self._id = id
+        if not os.path.isdir(self.files):
+            files.make_directory(self.files, 0o711 if user else 0o700)
+        self._fd = os.open(self.files, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def _make(self) -> None:
         for _ in range(TRIES):
@@ -57,14 +61,19 @@ class Workspace:
                 os.umask(before)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.parent)
 
+    def file(self, name: str) -> str:
+        """The path of a file of ours for a command of this job."""
+        return os.path.join(self.files, f"{self._id}.{name}")
+
     def make(self, name: str, data: bytes, mode: int) -> int:
-        """A new file of ours, instead of what the job put there; a descriptor to read it."""
+        """A new file of ours, instead of one that is there; a descriptor to read it."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = f"{self._id}.{name}"
         try:
-            fd = os.open(PREFIX + name, flags, mode, dir_fd=self._fd)
+            fd = os.open(file, flags, mode, dir_fd=self._fd)
         except FileExistsError:
-            os.unlink(PREFIX + name, dir_fd=self._fd)
-            fd = os.open(PREFIX + name, flags, mode, dir_fd=self._fd)
+            os.unlink(file, dir_fd=self._fd)
+            fd = os.open(file, flags, mode, dir_fd=self._fd)
         try:
             if data:
                 files.write(fd, data)
@@ -77,9 +86,9 @@ class Workspace:
     def remove(self, *names: str) -> None:
         for name in names:
             try:
-                os.unlink(PREFIX + name, dir_fd=self._fd)
+                os.unlink(f"{self._id}.{name}", dir_fd=self._fd)
             except OSError:
-                pass  # the job removed it, or made a directory of it
+                pass  # the job removed it, or made a directory of it, where it is the same user
 
     def unpack(self, body: bytes) -> None:
         """Make the files that the job brings along. Raises Bad, OSError."""

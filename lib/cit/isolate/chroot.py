@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 HELP = 'chroot "busybox" or "host": files and processes of its own, without root'
 UID = 1000  # inside, whoever it is outside
 WORK = "/work"
+FILES = "/run/cit"  # where a command sees the files that its runner made for it
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENV = {"HOME": template.HOME, "USER": "job", "LOGNAME": "job", "PATH": _PATH}
@@ -126,7 +127,7 @@ class enter:
         except BaseException:
             self.__exit__()
             raise
-        return Entry([], namespaces, WORK, _ENV)
+        return Entry([], namespaces, WORK, _ENV, FILES)
 
     def __exit__(self, *_: object) -> None:
         if self.init >= 0:
@@ -215,6 +216,8 @@ class enter:
             mounts = template.host(path for path in hide if not user or not barred(path, user))
         for path in template.WRITABLE[spec]:
             mounts += ["--bind", base + path, path]
+        for path in place.files:
+            mounts += ["--bind", path, os.path.join(FILES, os.path.basename(path))]
         return [*mounts, "--bind", place.work, WORK]
 
     def _namespaces(self, pid: int) -> tuple[int, ...]:

@@ -47,7 +47,8 @@ class enter:
         home, name = _account(user[0] if user else os.getuid())
         env = {"HOME": home or work, "USER": name, "LOGNAME": name}
         # An account's own jobs may do what it may. Nobody else gets near to root.
-        return Entry([], (), work, env, setuid=user is None)
+        files = os.path.dirname(self.place.files[0]) if self.place.files else ""
+        return Entry([], (), work, env, files, setuid=user is None)
 
     def __exit__(self, *_: object) -> None:
         pass
