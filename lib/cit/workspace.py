@@ -130,7 +130,6 @@ class Workspace:
         """Let go, and remove it where the job left nothing in it."""
         try:
             os.rmdir(self.path)
-            os.rmdir(self.parent)
         except OSError:
             pass  # not empty: it stays for a look, until the job is pruned
         os.close(self._fd)

@@ -285,7 +285,7 @@ def test_a_job_works_in_a_directory_of_its_own_that_stays(
 def test_one_in_which_nothing_was_left_is_removed(run: Callable[..., Ran], queue: Queue) -> None:
     run("true", "--name", "gone")
 
-    assert not os.path.exists(os.path.join(queue.home, "gone"))
+    assert [] == os.listdir(os.path.join(queue.home, "gone"))
 
 
 def test_a_step_runs_in_the_directory_it_names(run: Callable[..., Ran]) -> None:

@@ -61,7 +61,7 @@ def test_it_is_a_private_directory_below_its_name(base: Path, space: Workspace) 
 def test_one_in_which_nothing_was_left_goes_with_its_job(base: Path) -> None:
     Workspace(str(base), "x", ID, None).close()
 
-    assert [".files"] == os.listdir(base)
+    assert [] == os.listdir(base / "x")
 
 
 def test_one_in_which_something_was_left_stays(base: Path) -> None:
