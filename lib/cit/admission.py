@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 CAP = section.ASKED_CAP + (64 << 10)
 
 
+# What opening a drop says that is no job: a link, a socket, a file that is not for us.
+FAULTS = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENODEV)
+
+
 class Refused(Exception):
     """Why a drop does not become a job."""
 
@@ -56,6 +60,10 @@ def admit(queue: Queue) -> int:
             continue
         except FileNotFoundError:
             continue  # its owner took it back
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise  # we are short of something, and would be for the others too
+            continue  # the disk, and perhaps only for now: it stays, and the others go on
         # What fails from here on is not the fault of the drop, which stays where it is. The
         # number may be in use by then, so nobody else gets it: the next tick reserves new ones.
         if not there:
@@ -72,9 +80,9 @@ def _read(box: files.Directory, file: str) -> tuple[bytes, os.stat_result]:
     except ValueError as error:
         raise Refused(str(error)) from None
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise
-        raise Refused(os.strerror(error.errno or 0).lower()) from None
+        if error.errno in FAULTS:
+            raise Refused(os.strerror(error.errno or 0).lower()) from None
+        raise
 
 
 def _check(queue: Queue, drop: Name, data: bytes, uid: int) -> Asked:
