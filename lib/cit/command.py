@@ -143,7 +143,14 @@ def _start(
     finally:
         _shut(out[0], err[0])
         if group:
-            group.remove()
+            _forget(group)
+
+
+def _forget(group: Group) -> None:
+    try:
+        group.remove()
+    except OSError:
+        pass  # what is left of it is empty; how the command ended does not depend on it
 
 
 def _shut(*fds: int) -> None:

@@ -109,7 +109,7 @@ class Child:
             return
         self.signal(signal.SIGKILL)
         self.wait()
-        os.close(self.pidfd)
+        _close([self.pidfd])
         self.pidfd = -1
 
 
@@ -126,8 +126,7 @@ class _Middle:
             said = _read_all(self.answer)
         except BrokenPipeError:
             said = b""  # it was killed, and the leader with it; or it never got to one
-        os.close(self.question)
-        os.close(self.answer)
+        _close([self.question, self.answer])
         if child.pid == self.pid:
             return _reap(self.pid)
         os.waitpid(self.pid, 0)
@@ -238,7 +237,7 @@ def start(
         raise
     finally:
         _close(theirs)
-    os.close(ours[0])
+    _close(ours[:1])
     if not namespaces:
         return Child(pid, forked.failure(said), None, spaces)
     leader, failed = forked.introduction(said)
@@ -276,7 +275,7 @@ def _spawn(
     finally:
         os.umask(mask)
         os.chdir(here)
-        os.close(here)
+        _close([here])
     return 0
 
 
@@ -307,8 +306,13 @@ def _high(fd: int, opened: list[int]) -> int:
 
 
 def _close(fds: Sequence[int]) -> None:
+    # Pipes and what is only read: an error of close(2) says nothing of them, and a command that
+    # runs must not be taken for one that was not started.
     for fd in fds:
-        os.close(fd)
+        try:
+            os.close(fd)
+        except OSError:
+            pass
 
 
 def _candidates(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
