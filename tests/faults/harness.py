@@ -27,7 +27,8 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 SOAK = os.environ.get("CIT_SOAK") == "1"
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
-SEED = int(os.environ.get("CIT_SEED") or random.SystemRandom().randrange(1 << 32))
+# The quick form does the same each time; the soak looks elsewhere at each run.
+SEED = int(os.environ.get("CIT_SEED") or (random.SystemRandom().randrange(1 << 32) if SOAK else 11))
 
 Allowed = set[tuple[str, int]]  # a status, and how often the job was executed
 FINE: Allowed = {("ok", 1)}
