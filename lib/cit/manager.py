@@ -140,11 +140,6 @@ def _sweep(directory: files.Directory) -> None:
                 pass  # gone by now; or a directory that somebody made: in nobody's way
 
 
-def served(queue: Queue) -> bool:
-    """Whether any runner holds a slot of this queue now."""
-    return any(queue.locks.held(locks.SLOTS + slot) for slot in range(queue.slots))
-
-
 def busy(queue: Queue) -> bool:
     """Whether a runner could find something to do: waiting jobs, or some that lost theirs."""
     if queue.paused:

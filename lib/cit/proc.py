@@ -54,7 +54,7 @@ class Child:
 
     `pidfd` is readable once it has ended; `failed` says why no command runs, or is None; `pids`
     is what only wait() may reap. Close it before its namespaces are left. If this process dies
-    first, the kernel kills the leader.
+    first, the kernel kills a leader that was forked; one that was spawned is left to others.
     """
 
     def __init__(

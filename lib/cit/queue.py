@@ -314,10 +314,5 @@ def _happened(data: bytes, *, whole: bool) -> bytes:
     return happened if happened or whole else asked.partition(b"\n")[2]
 
 
-def mine() -> Queue:
-    """The default queue of configuration. Raises Failure(MISSING)."""
-    return Queue(config.queue())
-
-
 def _order(found: Name) -> tuple[int, int, str]:
     return found.priority, found.number, found.id

@@ -407,13 +407,6 @@ def test_a_queue_is_busy_while_jobs_wait_or_lost_their_runner(
     assert [False, True, False, True, False] == seen
 
 
-def test_a_queue_is_served_while_a_slot_is_taken(queue: Queue, other: Queue) -> None:
-    before = manager.served(queue)
-    other.locks.hold(locks.SLOTS + 1)
-
-    assert (False, True) == (before, manager.served(queue))
-
-
 def test_the_first_pause_stands(queue: Queue) -> None:
     manager.pause(queue, "one")
     manager.pause(queue, "two")

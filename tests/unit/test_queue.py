@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cit import held, manager, people, trace
-from cit import queue as queues
 from cit.errors import Bad, Failure
 from cit.name import Name
 from cit.queue import Queue
@@ -274,17 +273,6 @@ def test_what_was_pruned_is_remembered_by_its_hash(queue: Queue) -> None:
     (Path(queue.path) / "pruned.tab").write_bytes(trace.render(record) + b"2026-11-21T2")
 
     assert {NOBODY_KNOWS: "12ab"} == queue.tombstones()
-
-
-def test_the_default_queue_is_that_of_configuration(
-    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = queues.mine().path
-    monkeypatch.setenv("CIT_QUEUE", str(tmp_path / "none"))
-
-    assert queue.path == mine
-    with pytest.raises(Failure, match="no queue"):
-        queues.mine()
 
 
 def test_jobs_in_a_directory_that_may_not_be_read_are_not_seen(queue: Queue, push: Push) -> None:
