@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import files, job, journal, people, section, trace
+from cit import files, job, journal, name, people, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 class Held:
     """A held job: append records to it, move it, end it."""
 
-    def __init__(self, queue: Queue, name: Name, number: int, journal: journal.Journal) -> None:
-        self.queue, self.name, self.number, self.journal = queue, name, number, journal
+    name: Name
+
+    def __init__(self, queue: Queue, found: Name, number: int, journal: journal.Journal) -> None:
+        self.queue, self.name, self.number, self.journal = queue, found, number, journal
 
     def record(self, kind: str, run: str = "-", *fields: str) -> Record:
         """Add a record of this moment; durable after the next sync()."""
@@ -39,6 +41,12 @@ class Held:
     def move(self, state: str) -> None:
         """Into another state, durable on return."""
         self.name = self.queue.take(self.name, state)
+
+    def park(self, due: int, what: str = "") -> None:
+        """Lay the job by until an instant, an answer, or the end of `what` it awaits; durable."""
+        self.record("park", "-", trace.stamp(due) if due < name.FOR_OTHERS else "", what)
+        self.sync()
+        self.name = self.queue.take(self.name, "park", due=due)
 
     def finish(self, status: str, code: int) -> None:
         """Write the result, seal the job and put it into `done/`. A full disk is waited for."""

@@ -34,6 +34,9 @@ else:
 
 SUFFIX = ".job"
 LONGEST = 64
+# In the place of an instant: what no clock wakes.
+FOR_ANSWER = 9999999999
+FOR_OTHERS = 9999999998  # until another job is over, say: the last `park` record says what
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID = frozenset(_DIGITS)
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -94,6 +97,11 @@ def drop(id: str, name: str) -> str:
 
 def queued(priority: int, number: int, id: str, name: str) -> str:
     return f"{priority:02d}-{number:010d}-{id}-{name}{SUFFIX}"
+
+
+def parked(due: int, priority: int, number: int, id: str, name: str) -> str:
+    """`due` is in seconds since 1970, or one of the two above."""
+    return f"{min(max(due, 0), FOR_ANSWER):010d}-{queued(priority, number, id, name)}"
 
 
 def parse(state: str, file: str, day: str = "") -> Name | None:

@@ -241,8 +241,8 @@ class Queue:
         finally:
             os.close(fd)
 
-    def take(self, found: Name, state: str, day: str = "") -> Name:
-        """Rename a held job into a state, durable on return."""
+    def take(self, found: Name, state: str, day: str = "", due: int = 0) -> Name:
+        """Rename a held job into a state, durable on return. `due` is for `park`."""
         directory, file = self.where(found)
         if state == "done":
             target = self._day(day)
@@ -250,8 +250,10 @@ class Queue:
         else:
             target = self.directory(state)
             new = name.queued(found.priority, found.number, found.id, found.name)
+            if state == "park":
+                new = name.parked(due, found.priority, found.number, found.id, found.name)
         files.move(directory, file, target, new)
-        return found._replace(state=state, file=new, day=day)
+        return found._replace(state=state, file=new, day=day, due=due)
 
     def note(self, act: str, subject: str = "-", reason: str = "", who: str = "") -> None:
         """A line in log/DAY.tab: an administrative act, who and why."""

@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections import deque
 
 from cit.errors import Bad
-from cit.wants import CODES, Begin, Down, End, Exec, Outcome, Up, ended
+from cit.wants import (
+    CODES,
+    Ask,
+    Await,
+    Begin,
+    Down,
+    End,
+    Exec,
+    Outcome,
+    Reply,
+    Sleep,
+    Spawn,
+    Up,
+    ended,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +35,8 @@ if TYPE_CHECKING:
     Found: TypeAlias = tuple[int, tuple[str, ...]]  # a line and its fields
 
 KINDS = ("begin", "up", "down", "end")
+NOTED = ("ask", "answer", "wait", "spawn")  # one a run, beside its begin and end
+GROWN = ("data", "stage")  # what a command reports
 DONE = (None,)  # the answer is that it was done
 
 
@@ -35,12 +51,24 @@ class Replay:
         self._left: dict[str, dict[str, Found]] = {kind: {} for kind in KINDS}
         self._later: dict[tuple[str, str], deque[Found]] = {}  # where a run has several
         self._live: set[str] = set()  # runs of which something was not in the trace
+        self._noted: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._grown: dict[int, list[tuple[str, tuple[str, ...]]]] = {}  # by the line of the end
+        growing: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
         left, line = self._left, first - 1
         for kind, run, fields in records:
             line += 1
             runs = left.get(kind)
             if runs is None:
+                if kind in NOTED:
+                    self._noted[kind, run] = fields
+                elif kind in GROWN:
+                    growing.setdefault(run, []).append((kind, fields))
                 continue
+            # What an attempt reported that was lost does not count.
+            if run in growing and kind in ("begin", "end"):
+                grown = growing.pop(run)
+                if kind == "end":
+                    self._grown[line] = grown
             if run not in runs:
                 runs[run] = (line, fields)
             elif kind != "up" or self._count("down", run) >= self._count("up", run):
@@ -84,8 +112,22 @@ class Replay:
             return DONE
         if isinstance(want, Down):
             return DONE if self._take("down", run) else None
+        if isinstance(want, Ask):
+            said = self._noted.get(("answer", run))
+            if said:
+                who, value, reason = (*said, "", "", "")[:3]
+                return (Reply(value, who, reason),)
+            return self._end(run)
         if run in self._live:
             return None
+        if isinstance(want, Sleep):
+            slept = self._end(run)
+            return DONE if slept and slept[0].status == "ok" else slept
+        if isinstance(want, Spawn):
+            known, spawned = self._end(run), self._noted.get(("spawn", run))
+            return (spawned[0],) if known and known[0].status == "ok" and spawned else known
+        if isinstance(want, Await):
+            return self._end(run)
         if isinstance(want, Up):
             up = self._take("up", run)
             if up is None:
@@ -95,6 +137,13 @@ class Replay:
             return (up[1][0],)
         assert isinstance(want, Exec)
         return self._end(run) or (ended("lost"),)
+
+    def noted(self, kind: str, run: str) -> tuple[str, ...]:
+        """The columns of what was noted of a want before it was answered; () where nothing was.
+
+        `ask`: its deadline stands; `wait`: its instant stands; `spawn`: the id is taken.
+        """
+        return self._noted.get((kind, run), ())
 
     def settle(self) -> None:
         """Raise Bad if something of the trace was not asked for.
@@ -109,7 +158,15 @@ class Replay:
     def _end(self, run: str) -> tuple[Outcome] | None:
         """The outcome that the trace has for a run, which its End will ask for again."""
         found = self._left["end"].get(run)
-        return (outcome(found[1], found[0]),) if found else None
+        if not found:
+            return None
+        ending = outcome(found[1], found[0])
+        grown = self._grown.get(found[0])
+        if grown:
+            data = [(fields[0], (*fields, "")[1]) for kind, fields in grown if kind == "data" and fields]
+            texts = [fields[0] for kind, fields in grown if kind == "stage" and fields]
+            ending = ending._replace(data=tuple(data), stages=tuple(texts))
+        return (ending,)
 
     def _take(self, kind: str, run: str) -> Found | None:
         found = self._left[kind].pop(run, None)

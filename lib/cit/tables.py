@@ -255,7 +255,7 @@ RECORDS: dict[str, tuple[str, ...]] = {
     'wait': ('instant',),
     'spawn': ('id', 'program', 'version'),
     'stage': ('text',),
-    'park': ('until',),
+    'park': ('until', 'for'),
     'end': ('status', 'code', 'signal'),
     'data': ('name', 'value'),
     'artefact': ('name', 'sha256', 'size'),

@@ -8,7 +8,11 @@ Runs are named by place: the root is "1", its first child "1.1", and an iteratio
 attempt adds a component of its own. Every run yields Begin first and End last; an
 isolation that was built is always taken down, after the End of the run that it was for.
 Breaks and stops travel as Leave through the steps above, so that each can put away what
-it holds; a step that does not care never hears of them.
+it holds; a step that does not care never hears of them. A run that was cancelled leaves
+all that is above it, up to the branch it is in.
+
+What a run reports as data is `${data.NAME}` for every step that begins after its End.
+Of two that report one name side by side either may be seen.
 
 A runner that answers each want at once walks the branches of a program one after
 another. One that can do several things at a time sends LATER instead of an answer, and
@@ -58,13 +62,17 @@ class _Run:
     """A run on its way, and the one that it reports to."""
 
     __slots__ = ("parent", "do", "forked", "node", "run", "variables", "isolation", "cleanup",
-                 "generator", "joined", "joining", "branches")  # fmt: skip
+                 "generator", "joined", "joining", "branches", "grows", "stages")  # fmt: skip
     generator: Steps
 
-    def __init__(self, parent: _Run | None, do: Do, node: Node, *, forked: bool) -> None:
+    def __init__(
+        self, parent: _Run | None, do: Do, node: Node, *, forked: bool, root: str = ""
+    ) -> None:
         self.parent, self.do, self.node, self.forked = parent, do, node, forked
+        self.stages: tuple[str, ...] = ()  # texts from below that no step has taken yet
+        self.grows = False
         if parent is None:
-            self.run, self.variables, self.cleanup = "1", do.variables, False
+            self.run, self.variables, self.cleanup = root, do.variables, False
             self.isolation = do.isolation
         else:
             self.run = ".".join([parent.run, str(do.child + 1), *map(str, do.path)])
@@ -82,14 +90,16 @@ def walk(
     steps: Mapping[str, Step],
     variables: Mapping[str, str] | None = None,
     again: int = 0,
+    root: str = "1",
 ) -> Generator[Want | None, Any, Outcome]:
     """Yield the wants of the program, be sent the answers, return the Outcome.
 
-    `variables` are those of the job. A run that was lost is executed up to `again` times
-    more under its own name, with the attempt counted in Begin.
+    `variables` are those of the job, `root` is its first run. A run that was lost is executed
+    up to `again` times more under its own name, with the attempt counted in Begin.
     """
-    root = _open(None, Do(0, (), variables or {}), tree, steps, again)
-    ready: deque[tuple[_Run, Any]] = deque([(root, None)])
+    walking = _Walk(steps, again)
+    first = walking.open(None, Do(0, (), variables or {}, node=tree), root=root)
+    ready: deque[tuple[_Run, Any]] = deque([(first, None)])
     waiting: dict[str, _Run] = {}
     while True:
         if not ready:
@@ -108,6 +118,7 @@ def walk(
                 parent = at.parent
                 if parent is None:
                     return outcome
+                outcome = _handed(at, parent, outcome)
                 if at.forked:
                     parent.branches -= 1
                     parent.joined.append((at.do, outcome))
@@ -118,12 +129,12 @@ def walk(
                 at, value = parent, Leave(outcome) if outcome.leave else outcome
                 continue
             if isinstance(asked, Do):
-                at, value = _open(at, asked, tree, steps, again), None
+                at, value = walking.open(at, asked), None
             elif isinstance(asked, Fork):
                 if not at.branches and not at.joined:
                     at.joined = []
                 at.branches += 1
-                ready.append((_open(at, asked.do, tree, steps, again, forked=True), None))
+                ready.append((walking.open(at, asked.do, forked=True), None))
                 value = None
             elif isinstance(asked, Join):
                 if not at.joined:
@@ -138,55 +149,78 @@ def walk(
                     break
 
 
-def _open(
-    parent: _Run | None,
-    do: Do,
-    tree: Node,
-    steps: Mapping[str, Step],
-    again: int,
-    *,
-    forked: bool = False,
-) -> _Run:
-    node = parent.node.children[do.child] if parent else tree
-    run = _Run(parent, do, node, forked=forked)
-    run.generator = _live(run, steps[node.step], again)
-    return run
+def _handed(at: _Run, parent: _Run, outcome: Outcome) -> Outcome:
+    """What the parent is told: texts of stages are kept for the nearest step that takes them."""
+    stages = at.stages + outcome.stages
+    if not stages or parent.grows:
+        return outcome._replace(stages=stages) if stages else outcome
+    parent.stages += stages
+    return outcome._replace(stages=())
 
 
-def _live(at: _Run, step: Step, again: int) -> Steps:
-    """One run, from its Begin to its End, and once more if it was lost and may be."""
-    node, run, attempt = at.node, at.run, 0
-    outcome: Outcome
-    while True:
-        attempt += 1
-        up = None
-        refused = yield Begin(run, node.step, attempt, at.cleanup)
-        if refused is not None:
-            outcome = refused._replace(leave=ALL)
-        else:
-            isolation = at.isolation
-            built = (yield Up(run, *node.isolate)) if node.isolate else None
-            if node.isolate and isinstance(built, str):
-                up = isolation = Isolation(*node.isolate, built, run)
-            if isinstance(built, Outcome):
-                outcome = built
+class _Walk:
+    """What all runs of a walk have in common."""
+
+    def __init__(self, steps: Mapping[str, Step], again: int) -> None:
+        self.steps, self.again = steps, again
+        self.data: dict[str, str] = {}  # what ended runs reported, as variables
+
+    def open(self, parent: _Run | None, do: Do, *, forked: bool = False, root: str = "") -> _Run:
+        node = do.node
+        if node is None:
+            assert parent is not None
+            node = parent.node.children[do.child]
+        run = _Run(parent, do, node, forked=forked, root=root)
+        step = self.steps[node.step]
+        run.grows = getattr(step, "GROWS", False)
+        run.generator = self._live(run, step)
+        return run
+
+    def _live(self, at: _Run, step: Step) -> Steps:
+        """One run, from its Begin to its End, and once more if it was lost and may be."""
+        node, run, attempt = at.node, at.run, 0
+        outcome: Outcome
+        while True:
+            attempt += 1
+            up = None
+            refused = yield Begin(run, node.step, attempt, at.cleanup)
+            if refused is not None:
+                outcome = refused._replace(leave=ALL)
             else:
-                try:
-                    args = _expanded(node.args, step.ARGS, at.variables)
-                    call = Call(node, args, run, isolation, at.variables)
-                    outcome = yield from step.run(call)
-                except Leave as leave:
-                    outcome = leave.outcome
-                except OverflowError as error:
-                    outcome = ended("nostart", str(error), 126)
+                isolation = at.isolation
+                built = (yield Up(run, *node.isolate)) if node.isolate else None
+                if node.isolate and isinstance(built, str):
+                    up = isolation = Isolation(*node.isolate, built, run)
+                if isinstance(built, Outcome):
+                    outcome = built
+                else:
+                    try:
+                        args = _expanded(node.args, step.ARGS, self._variables(at))
+                        call = Call(node, args, run, isolation, at.variables)
+                        outcome = yield from step.run(call)
+                    except Leave as leave:
+                        outcome = leave.outcome
+                    except OverflowError as error:
+                        outcome = ended("nostart", str(error), 126)
             if outcome.status == "cancelled":
                 outcome = outcome._replace(leave=ALL)
-        yield End(run, outcome)
-        if up:
-            yield Down(run, up)
-        # Only what runs itself is run again: its parents are lost because it was.
-        if outcome.status != "lost" or outcome.leave or node.children or attempt > again:
-            return outcome
+            yield End(run, outcome)
+            if up:
+                yield Down(run, up)
+            if outcome.data:
+                self._report(outcome.data)
+                outcome = outcome._replace(data=())
+            # Only what runs itself is run again: its parents are lost because it was.
+            if (
+                outcome.status != "lost" or outcome.leave or node.children or attempt > self.again
+            ):
+                return outcome
+
+    def _variables(self, at: _Run) -> Mapping[str, str]:
+        return {**self.data, **at.variables} if self.data else at.variables
+
+    def _report(self, data: tuple[tuple[str, str], ...]) -> None:
+        self.data.update((f"data.{name}", value) for name, value in data)
 
 
 def _expanded(

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         run: str
 
     class Outcome(NamedTuple):
-        """How a run ended. `value` and `leave` are between runs only, never recorded."""
+        """How a run ended. What comes after `reason` is between runs only, not in its `end`."""
 
         status: str  # of CODES
         code: int = 0
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
         reason: str = ""
         value: Isolation | str | None = None  # what a run hands to its parent
         leave: int = 0  # so many loops are left; ALL: the whole program
+        data: tuple[tuple[str, str], ...] = ()  # names and values that the run reported
+        stages: tuple[str, ...] = ()  # texts of further stages, by it and what is below it
 
     class Call(NamedTuple):
         """What a step is given."""
@@ -62,13 +64,17 @@ if TYPE_CHECKING:
         variables: Mapping[str, str]
 
     class Do(NamedTuple):
-        """Run the child at place `child` (from 0); the answer is its Outcome."""
+        """Run the child at place `child` (from 0), or `node` in its stead.
+
+        The answer is its Outcome.
+        """
 
         child: int
-        path: tuple[int, ...] = ()  # more components of its run: an iteration, an attempt
+        path: tuple[int | str, ...] = ()  # more components of its run: an iteration, an attempt
         variables: Mapping[str, str] = {}  # added to those in force
         isolation: Isolation | None = None  # instead of the one in force
         cleanup: bool = False  # runs also when the program has been stopped
+        node: Node | None = None  # made while the program ran; `path` tells it from the child
 
     class Fork(NamedTuple):
         """Begin a child beside this step, which goes on; the answer is None."""
@@ -85,7 +91,7 @@ if TYPE_CHECKING:
     class Begin(NamedTuple):
         """A run is about to begin. Answer: None, or the Outcome it has without being run.
 
-        With an Outcome the whole program ends so: that is how it is stopped. A runner
+        With an Outcome the branch it is in ends so: that is how a program is stopped. A runner
         answers None where `cleanup` is set, unless it wants no clean-up either, and
         records `begin` only when it answered None.
         """
@@ -110,6 +116,55 @@ if TYPE_CHECKING:
         isolation: Isolation
         script: str | None = None
 
+    class Reply(NamedTuple):
+        """What was answered. `who` is empty where nobody did in time: `value` is the default."""
+
+        value: str
+        who: str
+        reason: str = ""
+
+    class Ask(NamedTuple):
+        """Ask a person. Answer: a Reply, or the Outcome of having been stopped.
+
+        `verb` is `approve`, whose values are yes and no, or `let`, which takes any.
+        """
+
+        run: str
+        verb: str
+        comment: str
+        default: str  # taken after `timeout`
+        timeout: float | None  # seconds; None is for as long as it takes
+        who: tuple[str, ...] = ()  # users and @groups who may answer, else those of the job
+
+    class Sleep(NamedTuple):
+        """Wait for an instant. Answer: None, or the Outcome of having been stopped.
+
+        So many seconds from now, or the next instant of a calendar: minutes, hours, days of the
+        month, months, days of the week, as in crontab(5); an empty tuple is every one.
+        """
+
+        run: str
+        seconds: float | None
+        calendar: tuple[tuple[int, ...], ...] = ()
+
+    class Spawn(NamedTuple):
+        """Start a stored program as another job. Answer: its id, or the Outcome of a failure."""
+
+        run: str
+        program: str
+        version: int | None  # None is the newest
+
+    class Await(NamedTuple):
+        """Wait for another job, or for an artefact. Answer: an Outcome, that of the job.
+
+        `what` is `job`, then `name` is its id or name, or `artefact`, then it is JOB/ARTEFACT.
+        """
+
+        run: str
+        what: str
+        name: str
+        timeout: float | None  # seconds
+
     class Up(NamedTuple):
         """Build an isolation. Answer: its handle, or the Outcome of having failed."""
 
@@ -129,7 +184,7 @@ if TYPE_CHECKING:
         run: str
         outcome: Outcome
 
-    Want: TypeAlias = Begin | Exec | Up | Down | End
+    Want: TypeAlias = Begin | Exec | Ask | Sleep | Spawn | Await | Up | Down | End
     Steps: TypeAlias = Generator[Do | Fork | Join | Want, Any, Outcome]
 
     class Shows(NamedTuple):
@@ -143,9 +198,11 @@ if TYPE_CHECKING:
         """A module of steps/, or what stands for an executable cit-step-NAME.
 
         It may also have: BUILDS = True (builds an isolation, stands only where one is
-        wanted), ISOLATED = True (only inside an isolation), `arrange(forms)`, which puts
-        another spelling in the declared order, and `check(args)`, which returns None or
-        the name of an argument and what is wrong with it.
+        wanted), ISOLATED = True (only inside an isolation), GROWS = True (takes the `stages`
+        of the outcomes of its children), TURNS = True (the runs of its children have one
+        component more, the turn), `arrange(forms)`, which puts another spelling in the
+        declared order, and `check(args)`, which returns None or the name of an argument and
+        what is wrong with it.
         """
 
         HELP: str
@@ -159,14 +216,22 @@ else:
     Node = namedtuple("Node", "step args children line column isolate", defaults=((), 0, 0, None))
     Isolation = namedtuple("Isolation", "kind spec handle run")
     Outcome = namedtuple(
-        "Outcome", "status code signal reason value leave", defaults=(0, 0, "", None, 0)
+        "Outcome",
+        "status code signal reason value leave data stages",
+        defaults=(0, 0, "", None, 0, (), ()),
     )
     Call = namedtuple("Call", "node args run isolation variables")
-    Do = namedtuple("Do", "child path variables isolation cleanup", defaults=((), {}, None, False))
+    Do = namedtuple("Do", "child path variables isolation cleanup node",
+                    defaults=((), {}, None, False, None))  # fmt: skip
     Fork = namedtuple("Fork", "do")
     Join = namedtuple("Join", "")
     Begin = namedtuple("Begin", "run step attempt cleanup")
     Exec = namedtuple("Exec", "run argv env cwd timeout isolation script", defaults=(None,))
+    Reply = namedtuple("Reply", "value who reason", defaults=("",))
+    Ask = namedtuple("Ask", "run verb comment default timeout who", defaults=((),))
+    Sleep = namedtuple("Sleep", "run seconds calendar", defaults=((),))
+    Spawn = namedtuple("Spawn", "run program version")
+    Await = namedtuple("Await", "run what name timeout")
     Up = namedtuple("Up", "run isolation_kind spec")
     Down = namedtuple("Down", "run isolation")
     End = namedtuple("End", "run outcome")
