@@ -133,6 +133,7 @@ KINDS: dict[str, Kind] = {
                         'pattern': '[a-z0-9]+(?:\\.[a-z0-9]+)*',
                         'expected': 'the path of a run such as "1.2"',
                     },
+                    'only': {'type': 'boolean'},
                     'program': {
                         'type': 'string',
                         'pattern': '[A-Za-z0-9](?:[A-Za-z0-9._+ -]{0,62}[A-Za-z0-9._+-])?',
@@ -238,6 +239,7 @@ KINDS: dict[str, Kind] = {
                         'pattern': '[a-z0-9]+(?:\\.[a-z0-9]+)*',
                         'expected': 'the path of a run such as "1.2"',
                     },
+                    'only': {'type': 'boolean'},
                     'program': {
                         'type': 'string',
                         'pattern': '[A-Za-z0-9](?:[A-Za-z0-9._+ -]{0,62}[A-Za-z0-9._+-])?',
