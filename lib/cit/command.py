@@ -6,7 +6,7 @@ import os
 import time
 from collections import namedtuple
 
-from cit import amount, cgroup, config, isolation, orphans, proc, usage, workspace
+from cit import amount, cgroup, config, isolation, orphans, proc, reports, usage
 from cit.errors import LATER, Failure
 from cit.files import patiently
 from cit.isolation import Place, SetupFailed
@@ -15,19 +15,22 @@ from cit.wants import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import NamedTuple
+    from collections.abc import Callable, Generator
+    from typing import NamedTuple, TypeAlias
 
     from cit.asked import Asked
     from cit.cgroup import Group
     from cit.held import Held
     from cit.hierarchy import Tree
     from cit.isolation import Entry
+    from cit.supervise import Loop
     from cit.usage import Usage
-    from cit.wants import Exec
+    from cit.wants import Down, Exec, Up
     from cit.workspace import Workspace
 
     Echo = Callable[[str, bytes], None]
+    Ended: TypeAlias = tuple[Outcome, Usage | None]
+    Running: TypeAlias = Generator[Supervision, None, Ended]
 
     class Means(NamedTuple):
         """What a runner has to work with."""
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
         grace: float
         echo: Echo | None = None
         interrupted: Callable[[], str] = lambda: ""  # by whom, where a person sits before it
+        patience: float | None = None  # seconds of waiting before the slot is left; None: never
 
     class Around(NamedTuple):
         """What all commands of a job have in common."""
@@ -47,24 +51,30 @@ if TYPE_CHECKING:
         attempt: int
         means: Means
         space: Workspace
-        deadline: float | None  # of time.monotonic(), for the whole job
-        stop: Callable[[], str]  # "cancelled" once somebody stopped the job
+        loop: Loop
+        last: dict[str, str]  # `last.NAME`: what the job before it of that name reported
 else:
     Means = namedtuple(
-        "Means", "tree user base grace echo interrupted", defaults=(None, lambda: "")
-    )
-    Around = namedtuple("Around", "hold request attempt means space deadline stop")
+        "Means", "tree user base grace echo interrupted patience",
+        defaults=(None, lambda: "", None),
+    )  # fmt: skip
+    Around = namedtuple("Around", "hold request attempt means space loop last")
 
 HOLDERS = 5  # processes that keep an isolation up are the user's too
+_LAST = {"last.id": "CIT_LAST_ID", "last.result": "CIT_LAST_RESULT"}
 SPARE = 256  # processes that the kernel allows above a limit, without groups
 
 
-def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
-    """Run the command of a want to its end, its records written down but for its end."""
+def execute(around: Around, want: Exec, deadline: float | None) -> Running:
+    """Run the command of a want, its records written down but for its end.
+
+    A generator: it yields the watch over the command once that runs, is resumed when it has
+    ended, and returns its Outcome and what it used. `deadline` is of time.monotonic().
+    """
     kind = isolation.find(want.isolation.kind)
     here = place(around, want.isolation.run)
-    script, store = f"{want.run}.script", f"{want.run}.data"
-    data, ended = -1, None
+    script, made = f"{want.run}.script", []
+    told, ended = None, None
     try:
         if kind is None:
             raise SetupFailed(f"no isolation '{want.isolation.kind}'")
@@ -72,27 +82,51 @@ def execute(around: Around, want: Exec) -> tuple[Outcome, Usage | None]:
         if want.script is not None:
             text = want.script.encode("utf-8", "surrogateescape")
             os.close(patiently(lambda: around.space.make(script, text, 0o700)))
-        data = patiently(lambda: around.space.make(store, b"", 0o600))
-        made = [around.space.file(name) for name in (script, store)][want.script is None :]
-        with kind.enter(handle, here._replace(files=tuple(made))) as entry:
+            made.append(script)
+        told = patiently(lambda: reports.Reports(around.space, want.run, around.request.tree))
+        paths = tuple(around.space.file(name) for name in (*made, *told.files.values()))
+        with kind.enter(handle, here._replace(files=paths)) as entry:
             argv = [*entry.prefix, *want.argv]
             if want.script is not None:
-                argv.append(os.path.join(entry.files, os.path.basename(made[0])))
-            env = _environment(
-                around, want, entry, os.path.join(entry.files, os.path.basename(made[-1]))
-            )
-            ended = _start(around, want, entry, argv, env)
-        return ended
+                argv.append(os.path.join(entry.files, os.path.basename(paths[0])))
+            env = _environment(around, want, entry, told)
+            ended = yield from _start(around, want, entry, argv, env, deadline)
     except (SetupFailed, OSError) as error:
-        if ended:  # leaving the isolation failed, and not the command
-            return ended
-        return Outcome("setup", 125, reason=str(error)), None
+        if not ended:  # else leaving the isolation failed, and not the command
+            ended = Outcome("setup", 125, reason=str(error)), None
     finally:
-        if data >= 0:
-            for name, value in workspace.data(data):
-                around.hold.record("data", want.run, name, value)
-            _shut(data)
-        around.space.remove(script, store)
+        if told:
+            told.read()
+            told.close()
+        around.space.remove(*made)
+    if told:
+        told.record(around.hold)
+        ended = ended[0]._replace(data=tuple(told.data), stages=tuple(told.stages)), ended[1]
+    return ended
+
+
+def up(around: Around, want: Up) -> str | Outcome:
+    """Build an isolation; its handle."""
+    kind = isolation.find(want.isolation_kind)
+    try:
+        if kind is None:
+            raise SetupFailed(f"no isolation '{want.isolation_kind}'")
+        handle = kind.up(want.spec, place(around, want.run))
+    except (SetupFailed, OSError) as error:
+        return Outcome("setup", 125, reason=str(error))
+    around.hold.record("up", want.run, handle)
+    return handle
+
+
+def down(around: Around, want: Down) -> None:
+    """Take an isolation down; where that fails, say so and go on."""
+    kind = isolation.find(want.isolation.kind)
+    try:
+        if kind:
+            kind.down(want.isolation.handle, place(around, want.isolation.run))
+    except OSError as error:
+        around.hold.record("log", want.run, "cit", f"cannot take it down: {error}")
+    around.hold.record("down", want.run)
 
 
 def place(around: Around, run: str) -> Place:
@@ -104,9 +138,10 @@ def place(around: Around, run: str) -> Place:
 
 
 def _start(
-    around: Around, want: Exec, entry: Entry, argv: list[str], env: dict[str, str]
-) -> tuple[Outcome, Usage | None]:
-    bounds = _bounds(around, want)
+    around: Around, want: Exec, entry: Entry, argv: list[str], env: dict[str, str],
+    deadline: float | None,
+) -> Running:  # fmt: skip
+    bounds = _bounds(around, want, deadline)
     cwd = os.path.join(entry.cwd, want.cwd) if want.cwd else entry.cwd
     group = _group(around, want, bounds)
     state = place(around, want.run).state  # where a chroot has /tmp, /var and HOME
@@ -126,10 +161,15 @@ def _start(
         with child:
             if child.failed:
                 return _failed(child.failed, argv[0]), None
-            outcome, used = Supervision(
-                around.hold, want.run, child, group, (out[0], err[0]), bounds,
-                stop=around.stop, disk=lambda: around.space.size(state), echo=around.means.echo,
-            ).watch()  # fmt: skip
+            watching = Supervision(
+                around.loop, around.hold, want.run, child, group, (out[0], err[0]), bounds,
+                disk=lambda: around.space.size(state), echo=around.means.echo,
+            )  # fmt: skip
+            try:
+                yield watching
+                outcome, used = watching.result()
+            finally:
+                watching.forget()
         around.hold.record("usage", want.run, *usage.fields(used))
         return outcome, used
     except OSError as error:
@@ -174,9 +214,9 @@ def _group(around: Around, want: Exec, bounds: Bounds) -> Group | None:
         return None
 
 
-def _bounds(around: Around, want: Exec) -> Bounds:
+def _bounds(around: Around, want: Exec, deadline: float | None) -> Bounds:
     limits = around.request.job.get("limits", {})
-    deadlines = [around.deadline] if around.deadline is not None else []
+    deadlines = [deadline] if deadline is not None else []
     if want.timeout is not None:
         deadlines.append(time.monotonic() + want.timeout)
     sizes = {k: amount.size(limits[k]) for k in ("memory", "disk", "log") if k in limits}
@@ -188,7 +228,9 @@ def _bounds(around: Around, want: Exec) -> Bounds:
     )  # fmt: skip
 
 
-def _environment(around: Around, want: Exec, entry: Entry, store: str) -> dict[str, str]:
+def _environment(
+    around: Around, want: Exec, entry: Entry, told: reports.Reports
+) -> dict[str, str]:
     """Built from nothing: what cit says, what the isolation knows, the job, the step."""
     name, job = around.hold.name, around.request.job
     return {
@@ -200,7 +242,10 @@ def _environment(around: Around, want: Exec, entry: Entry, store: str) -> dict[s
         # Last, since others rely on them: what is left of a job is found by its id.
         "CIT_ID": name.id, "CIT_NAME": name.name, "CIT_RUN": want.run,
         "CIT_QUEUE_NAME": str(job["queue"]), "CIT_WORKSPACE": entry.cwd,
-        "CIT_DATA": store, "CIT_ATTEMPT": str(around.attempt),
+        "CIT_ATTEMPT": str(around.attempt),
+        **{key: os.path.join(entry.files, os.path.basename(around.space.file(file)))
+           for key, file in told.files.items()},
+        **{_LAST[key]: text for key, text in around.last.items() if key in _LAST},
     }  # fmt: skip
 
 

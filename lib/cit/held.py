@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import files, job, journal, name, people, section, trace
+from cit import files, job, journal, people, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -38,13 +38,16 @@ class Held:
     def sync(self) -> None:
         self.journal.sync()
 
-    def move(self, state: str) -> None:
-        """Into another state, durable on return."""
-        self.name = self.queue.take(self.name, state)
+    def move(self, state: str, due: int = 0) -> None:
+        """Into another state, durable on return. `due` is for `park`."""
+        self.name = self.queue.take(self.name, state, due=due)
 
-    def park(self, due: int, what: str = "") -> None:
-        """Lay the job by until an instant, an answer, or the end of `what` it awaits; durable."""
-        self.record("park", "-", trace.stamp(due) if due < name.FOR_OTHERS else "", what)
+    def park(self, due: int, until: str = "", awaits: str = "") -> None:
+        """Lay the job by; durable. `due` is an instant, or one of those that name.py has.
+
+        `until` is the stamp of an instant all the same, `awaits` is what is awaited.
+        """
+        self.record("park", "-", until, awaits)
         self.sync()
         self.name = self.queue.take(self.name, "park", due=due)
 

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+
+from cit import trace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NamedTuple
 
     from cit.trace import Record
+
+    class Question(NamedTuple):
+        """What a run asks a person. Times are stamps, "" is: for as long as it takes."""
+
+        run: str
+        verb: str  # approve or let
+        comment: str
+        default: str
+        deadline: str
+        who: tuple[str, ...]  # users and @groups who may answer; () is those of the job
+
+    class Parked(NamedTuple):
+        time: str
+        until: str
+        awaits: tuple[tuple[str, str], ...]  # ("job", ID or name), ("artefact", JOB/ARTEFACT)
+else:
+    Question = namedtuple("Question", "run verb comment default deadline who")
+    Parked = namedtuple("Parked", "time until awaits")
+
+_ASKED = ("answer", "stop", "release", "note")  # may be written while nobody works on it
 
 # The states of a queue in the order of a job's way; a higher one wins over a lower.
 STATES = ("in", "wait", "hold", "park", "run", "done")
@@ -38,6 +63,10 @@ class Job:
         self.data: dict[str, tuple[str, str]] = {}
         self.notes: list[Record] = []
         self.acts: list[Record] = []
+        self.answers: list[Record] = []
+        self.asks: dict[str, Question] = {}  # by run: not answered, and the run not ended
+        self.waits: dict[str, str] = {}  # until when, by runs that have not ended
+        self.parked: Parked | None = None  # where it was laid by since it was last claimed
         self.seal = ""
 
     def add(self, record: Record) -> None:
@@ -51,6 +80,23 @@ class Job:
         running = [run for run in self.runs.values() if not run.ended]
         return running[-1] if running else None
 
+    @property
+    def hold(self) -> Record | None:
+        """What holds it back, if its time is not over; None where it was released since."""
+        acts = [act for act in self.acts if act.kind != "stop"]
+        return acts[-1] if acts and acts[-1].kind == "hold" else None
+
+    @property
+    def stop(self) -> Record | None:
+        """The last wish that the whole job be stopped."""
+        stops = [act for act in self.acts if act.kind == "stop" and act.run == "-"]
+        return stops[-1] if stops else None
+
+    def withheld(self, now: float) -> bool:
+        """Whether a person holds it back at that instant."""
+        until = column(self.hold, 3) if self.hold else ""
+        return self.hold is not None and not (until and now >= trace.seconds(until))
+
 
 def fold(records: Iterable[Record]) -> Job:
     """The job that these records tell of; kinds it does not know are passed over."""
@@ -58,6 +104,25 @@ def fold(records: Iterable[Record]) -> Job:
     for record in records:
         job.add(record)
     return job
+
+
+def spent(records: Iterable[Record]) -> float:
+    """Seconds that runners worked on a job, without those in which it was parked or held."""
+    total, since, until = 0.0, "", ""
+    for record in records:
+        if record.kind == "claim":
+            total += _between(since, until)
+            since = until = record.time
+        elif record.kind in ("park", "hold", "result"):
+            total += _between(since, record.time)
+            since = until = ""
+        elif since and record.kind not in _ASKED:
+            until = record.time
+    return total + _between(since, until)
+
+
+def _between(since: str, until: str) -> float:
+    return max(trace.seconds(until) - trace.seconds(since), 0) if since and until else 0.0
 
 
 def column(record: Record, at: int) -> str:
@@ -81,13 +146,37 @@ def _claim(job: Job, record: Record) -> None:
     job.claimed = record.time
     job.host, job.pid, job.boot = (column(record, at) for at in range(3))
     job.attempt = _number(column(record, 3))
+    job.parked = None
 
 
 def _begin(job: Job, record: Record) -> None:
     job.runs[record.run] = Run(record.run, column(record, 0), column(record, 1), record.time)
 
 
+def _ask(job: Job, record: Record) -> None:
+    verb, comment, default, deadline, who = (column(record, at) for at in range(5))
+    names = tuple(filter(None, who.split(",")))
+    job.asks[record.run] = Question(record.run, verb, comment, default, deadline, names)
+
+
+def _answer(job: Job, record: Record) -> None:
+    job.answers.append(record)
+    job.asks.pop(record.run, None)
+
+
+def _wait(job: Job, record: Record) -> None:
+    job.waits[record.run] = column(record, 0)
+
+
+def _park(job: Job, record: Record) -> None:
+    wishes = (wish.strip().partition(" ") for wish in column(record, 1).split(","))
+    awaits = tuple((what, name) for what, _, name in wishes if name)
+    job.parked = Parked(record.time, column(record, 0), awaits)
+
+
 def _end(job: Job, record: Record) -> None:
+    job.asks.pop(record.run, None)
+    job.waits.pop(record.run, None)
     run = job.runs.get(record.run)
     if run:
         run.ended = record.time
@@ -116,6 +205,7 @@ def _act(job: Job, record: Record) -> None:
 
 def _result(job: Job, record: Record) -> None:
     job.finished, job.status, job.code = record.time, column(record, 0), column(record, 1)
+    job.asks, job.waits = {}, {}
     job.seal = ""
 
 
@@ -128,6 +218,10 @@ _FOLDS = {
     "admit": _admit,
     "claim": _claim,
     "begin": _begin,
+    "ask": _ask,
+    "answer": _answer,
+    "wait": _wait,
+    "park": _park,
     "end": _end,
     "usage": _usage,
     "data": _data,

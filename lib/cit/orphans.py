@@ -45,16 +45,21 @@ def below(keep: Collection[int] = ()) -> set[int]:
     return found
 
 
-def marked(id: str) -> set[int]:
-    """The processes with CIT_ID=id in their environment that we may look at, but for us."""
-    mark = b"\0CIT_ID=" + os.fsencode(id) + b"\0"
+def marked(id: str, run: str = "") -> set[int]:
+    """The processes with CIT_ID=id in their environment that we may look at, but for us.
+
+    With `run` only those that have CIT_RUN=run as well.
+    """
+    marks = [b"\0CIT_ID=" + os.fsencode(id) + b"\0"]
+    marks += [b"\0CIT_RUN=" + os.fsencode(run) + b"\0"] if run else []
     found = set()
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue
         try:
             with open(f"/proc/{entry}/environ", "rb") as file:
-                if mark in b"\0" + file.read(_ENVIRONMENT):
+                environment = b"\0" + file.read(_ENVIRONMENT)
+                if all(mark in environment for mark in marks):
                     found.add(int(entry))
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
@@ -85,15 +90,18 @@ def threads(uid: int) -> int:
     return total
 
 
-def end_all(id: str = "", keep: Collection[int] = (), seconds: float = 5.0) -> set[int]:
+def end_all(
+    id: str = "", keep: Collection[int] = (), run: str = "", seconds: float = 5.0
+) -> set[int]:
     """Kill what is below us, and what carries that id; returns what would not go in time.
 
-    `keep` are children that are not to be killed or reaped here. Everything is stopped before
-    anything is killed, so that what forks faster than we look gets no turn in between.
+    With `run` only what carries that id and run. `keep` are children that are not to be killed
+    or reaped here. Everything is stopped before anything is killed, so that what forks faster
+    than we look gets no turn in between.
     """
     deadline = time.monotonic() + seconds
     stopped: set[int] = set()
-    while found := below(keep) | ((marked(id) - set(keep)) if id else set()):
+    while found := _left(id, run, keep):
         fresh = found - stopped
         for pid in fresh:
             _signal(pid, signal.SIGSTOP)
@@ -106,7 +114,13 @@ def end_all(id: str = "", keep: Collection[int] = (), seconds: float = 5.0) -> s
             stopped &= found
         if time.monotonic() > deadline + 1:
             return found
+    _reap(stopped)  # what is dead has no environment to be told by
     return set()
+
+
+def _left(id: str, run: str, keep: Collection[int]) -> set[int]:
+    found = set() if run else below(keep)
+    return found | (marked(id, run) - set(keep) if id else set())
 
 
 def bury() -> None:

@@ -84,14 +84,14 @@ class Child:
             return False
         return True
 
-    def sweep(self, id: str = "", keep: Collection[int] = ()) -> set[int]:
+    def sweep(self, id: str = "", run: str = "") -> set[int]:
         """End what the leader left running; returns what would not go. Call before wait().
 
-        Needs no control group, but kernel.adopt_orphans(): all that is below us is the child's,
-        save for `keep`, other children of ours. Without that, CIT_ID=id in the environment tells.
+        Needs no control group, but kernel.adopt_orphans(): all that is below us is the child's.
+        Where it is not, since others run, CIT_ID and CIT_RUN in the environment tell.
         """
         if not self._spaces:
-            return orphans.end_all(id, keep=(*keep, *self.pids))
+            return orphans.end_all(id, keep=self.pids, run=run)
         for pid in orphans.below():
             if _pid_space(pid) in self._spaces:  # the first process takes all others along
                 _kill(pid)

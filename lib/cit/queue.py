@@ -65,7 +65,7 @@ class Queue:
         return self._locks
 
     def setting(self, key: str) -> object:
-        """A value of queue.toml, or its default."""
+        """A value of queue.toml, or its default; None where it has neither."""
         if not self._settings:
             from cit import formats
 
@@ -77,7 +77,7 @@ class Queue:
             except Bad as bad:
                 bad.code, bad.path = CONFIG, path
                 raise
-        return self._settings[key]
+        return self._settings.get(key)
 
     @property
     def slots(self) -> int:
@@ -263,6 +263,19 @@ class Queue:
         record = trace.Record(trace.stamp(now), act, subject, (who or people.who(), reason))
         path = os.path.join(self.path, "log", f"{trace.day(now)}.tab")
         files.append(path, trace.render(record), MODES[str(self.setting("readers"))])
+
+    def noted(self, day: str, most: int) -> list[trace.Record]:
+        """The acts of a day, of the last `most` bytes of its log."""
+        try:
+            fd = os.open(os.path.join(self.path, "log", f"{day}.tab"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []
+        try:
+            start = max(os.fstat(fd).st_size - most, 0)
+            data = files.read(fd, most, start)
+        finally:
+            os.close(fd)
+        return list(trace.records(data.partition(b"\n")[2] if start else data))
 
     def tombstones(self) -> dict[str, str]:
         """The ids that prune removed, and the sha256 of what each asked."""

@@ -163,8 +163,8 @@ class Replay:
         ending = outcome(found[1], found[0])
         grown = self._grown.get(found[0])
         if grown:
-            data = [(fields[0], (*fields, "")[1]) for kind, fields in grown if kind == "data" and fields]
-            texts = [fields[0] for kind, fields in grown if kind == "stage" and fields]
+            data = [(of[0], (*of, "")[1]) for kind, of in grown if kind == "data" and of]
+            texts = [of[0] for kind, of in grown if kind == "stage" and of]
             ending = ending._replace(data=tuple(data), stages=tuple(texts))
         return (ending,)
 

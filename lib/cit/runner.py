@@ -49,12 +49,13 @@ if TYPE_CHECKING:
 # that exist only while a service runs, so no person and no package has it.
 NOBODY = 61999
 GRACE = "10s"
+PATIENCE = "10s"  # how long a job may wait in its slot before it is parked
 SOON = 0.05  # seconds: a listing is used at least so long
 PAUSE = 0.05  # seconds between two looks at a job that somebody holds
 
 
-def means(queue: Queue, echo: Echo | None = None) -> Means:
-    """What this machine and its configuration give a runner."""
+def means(queue: Queue, echo: Echo | None = None, *, here: bool = False) -> Means:
+    """What this machine and its configuration give a runner; `here`, one that somebody watches."""
     kernel.load()
     kernel.adopt_orphans()
     user = None
@@ -65,11 +66,19 @@ def means(queue: Queue, echo: Echo | None = None) -> Means:
                 CONFIG, f"job_uid: expected the number of an unprivileged user, found '{uid}'"
             )
         user = (int(uid), int(uid))
+    # Who started it here and now stays with it; a slot is not kept for what only waits.
+    patience = None if here else _duration("patience", PATIENCE)
+    return Means(
+        hierarchy.find(config.value("cgroup")), user, queue.home, _duration("grace", GRACE), echo,
+        patience=patience,
+    )  # fmt: skip
+
+
+def _duration(key: str, default: str) -> float:
     try:
-        grace = amount.duration(config.value("grace") or GRACE)
+        return amount.duration(config.value(key) or default)
     except ValueError as error:
-        raise Failure(CONFIG, f"grace: {error}") from None
-    return Means(hierarchy.find(config.value("cgroup")), user, queue.home, grace, echo)
+        raise Failure(CONFIG, f"{key}: {error}") from None
 
 
 def serve(path: str, slots: int | None = None) -> int:
@@ -116,9 +125,11 @@ def _guard(workers: list[int]) -> int:
 def run(path: str, request: Asked, echo: Echo | None) -> Outcome:
     """Run a job here and now, in the queue at `path` but in no slot of it."""
     queue = Queue(path)
-    given = means(queue, echo)._replace(interrupted=_interruptible())
+    given = means(queue, echo, here=True)._replace(interrupted=_interruptible())
     with _begin(queue, request) as hold:
-        return work.work(hold, given)
+        outcome = work.work(hold, given)
+        assert outcome is not None, "what somebody waits for is not parked"
+        return outcome
 
 
 def _interruptible() -> Callable[[], str]:
@@ -148,8 +159,10 @@ def _worker(path: str, slot: int) -> int:
             with hold:
                 work.work(hold, given)
         queue.locks.release(locks.SLOTS + slot)
-        if admission.waiting(queue):
-            manager.tick(queue)  # a job that pushes others starts nothing for them
+        if manager.dropped(queue):
+            # A job that pushes others starts nothing for them; and who answered while its job
+            # was being parked found it in our hands.
+            manager.tick(queue)
         # Who admitted a job meanwhile saw this slot taken, and relies on another look.
         if not choice.more():
             break

@@ -1,8 +1,9 @@
-"""Watch over one command: its output, its limits, its use of the machine, its end.
+"""Watch over the commands of a job: their output, their limits, their end.
 
-One poll loop over the process and its two pipes. Output is written down as it comes.
-Where the disk is full the command is not read any more, so it waits until there is
-room again: nothing is lost. Whatever ended it, nothing of it is left afterwards.
+One poll loop over the processes and the pipes of all that run side by side. Output is
+written down as it comes. Where the disk is full a command is not read any more, so it
+waits until there is room again: nothing is lost. Whatever ended one, nothing of it is
+left afterwards.
 """
 
 from __future__ import annotations
@@ -47,60 +48,104 @@ PERIOD = 5.0  # seconds between usage records
 CHUNK = 64 << 10
 
 
+class Loop:
+    """The commands that run now, and one poll for what they do."""
+
+    def __init__(self) -> None:
+        self.poll = select.poll()
+        self.running: list[Supervision] = []
+        self._at: dict[int, Supervision] = {}
+
+    def wait(self, until: float) -> list[Supervision]:
+        """Attend to the commands until one has ended, or until an instant of time.monotonic().
+
+        The ones that have ended: each is to be asked for its result().
+        """
+        while True:
+            now = time.monotonic()
+            bound = min([until, *(each.due for each in self.running)])
+            ended = []
+            for fd, _ in self.poll.poll(max(bound - now, 0) * 1000 + 1):
+                each = self._at.get(fd)
+                if each is None:
+                    continue  # let go of a moment ago, by another of this round
+                if fd == each.child.pidfd:
+                    ended.append(each)
+                else:
+                    each.read(fd)
+            now = time.monotonic()
+            for each in self.running:
+                if each not in ended:
+                    each.look(now)
+            if ended or now >= until:
+                return ended
+
+    def register(self, fd: int, whose: Supervision) -> None:
+        self.poll.register(fd, select.POLLIN)
+        self._at[fd] = whose
+
+    def unregister(self, fd: int) -> None:
+        self.poll.unregister(fd)
+        del self._at[fd]
+
+
 class Supervision:
-    """One running command."""
+    """One running command. `due` is when it has to be looked at next."""
 
     def __init__(
-        self, hold: Held, run: str, child: Child, group: Group | None, pipes: tuple[int, int],
-        bounds: Bounds, *, stop: Callable[[], str], disk: Callable[[], int],
+        self, loop: Loop, hold: Held, run: str, child: Child, group: Group | None,
+        pipes: tuple[int, int], bounds: Bounds, *, disk: Callable[[], int],
         echo: Callable[[str, bytes], None] | None = None,
     ) -> None:  # fmt: skip
+        self.loop = loop
         self.hold, self.run, self.child, self.group = hold, run, child, group
-        self.bounds, self.stop, self.disk, self.echo = bounds, stop, disk, echo
+        self.bounds, self.disk, self.echo = bounds, disk, echo
         self.outputs = {pipes[0]: Output(run, "out"), pipes[1]: Output(run, "err")}
         self.started = self.heard = time.monotonic()
         self.printed = 0
         self.ending = ""  # the status that a limit or a person gives it
         self.killing = 0.0  # when politeness ends
         self.stalled = False
-        self.poll = select.poll()
-        self.poll.register(child.pidfd, select.POLLIN)
+        self._tick, self._record = self.started + TICK, self.started + PERIOD
+        loop.running.append(self)
+        loop.register(child.pidfd, self)
         for pipe in pipes:
             os.set_blocking(pipe, False)
-            self.poll.register(pipe, select.POLLIN)
+            loop.register(pipe, self)
 
-    def watch(self) -> tuple[Outcome, Usage]:
-        """Until the end of the command and of all that it left behind."""
-        tick, record = self.started + TICK, self.started + PERIOD
-        while True:
-            now = time.monotonic()
-            # A deadline that has passed is not waited for again while it is being ended.
-            bound = tick if self.ending else min(tick, self.bounds.deadline or tick)
-            ready = self.poll.poll(max(bound - now, 0) * 1000 + 1)
-            ended = False
-            for fd, _ in ready:
-                if fd == self.child.pidfd:
-                    ended = True
-                else:
-                    self._read(fd)
-            if ended:
-                break
-            now = time.monotonic()
-            if now >= bound:
-                self._tick(now)
-                tick = now + TICK
-            if now >= record:
-                record = now + PERIOD
-                self.hold.record("usage", self.run, *usage.fields(self._usage(None)))
-                self._flush()
+    @property
+    def due(self) -> float:
+        # A deadline that has passed is not waited for again while it is being ended.
+        return self._tick if self.ending else min(self._tick, self.bounds.deadline or self._tick)
+
+    def look(self, now: float) -> None:
+        """See to what does not announce itself, where it is time for that."""
+        if now >= self.due:
+            self._look(now)
+            self._tick = now + TICK
+        if now >= self._record:
+            self._record = now + PERIOD
+            self.hold.record("usage", self.run, *usage.fields(self._usage(None)))
+            self._flush()
+
+    def result(self) -> tuple[Outcome, Usage]:
+        """Of a command that has ended; also the end of all that it left behind."""
         self._sweep()
         ended_as = self.child.wait()
         self._drain()
+        self.forget()
         return self._outcome(ended_as), self._usage(ended_as)
+
+    def forget(self) -> None:
+        """Out of the loop. What it prints is not read any more."""
+        if self in self.loop.running:
+            self.loop.running.remove(self)
+            for fd in (self.child.pidfd, *self.outputs):
+                self.loop.unregister(fd)
 
     # --- output --------------------------------------------------------------------------
 
-    def _read(self, fd: int) -> bool:
+    def read(self, fd: int) -> bool:
         """One chunk of a pipe; False at its end, or where there is nothing now."""
         try:
             data = os.read(fd, CHUNK)
@@ -108,7 +153,7 @@ class Supervision:
             return False
         if not data or self.ending == "log":
             # Taken out first: what cannot be written now changes how the others are polled.
-            self.poll.unregister(fd)
+            self.loop.unregister(fd)
             self.hold.journal.add(self.outputs.pop(fd).rest(trace.stamp(time.time())))
             self._flush()
             return False
@@ -120,7 +165,7 @@ class Supervision:
         if self.echo:
             self.echo(output.stream, data)
         if self.bounds.log is not None and self.printed > self.bounds.log:
-            self._end("log")
+            self.end("log")
         return True
 
     def _rest(self, fd: int) -> None:
@@ -138,14 +183,14 @@ class Supervision:
         if stalled != self.stalled:
             self.stalled = stalled
             for fd in self.outputs:
-                self.poll.modify(fd, 0 if stalled else select.POLLIN)
+                self.loop.poll.modify(fd, 0 if stalled else select.POLLIN)
 
     def _drain(self) -> None:
         """What was printed before the end and is still in the pipes."""
         for fd in list(self.outputs):
             deadline = time.monotonic() + 1
             while fd in self.outputs and time.monotonic() < deadline:
-                if not self._read(fd) and fd in self.outputs:
+                if not self.read(fd) and fd in self.outputs:
                     # Empty and yet open: something in the kernel does not let go.
                     select.select([fd], [], [], 0.05)
             if fd in self.outputs:
@@ -156,7 +201,7 @@ class Supervision:
 
     # --- limits --------------------------------------------------------------------------
 
-    def _tick(self, now: float) -> None:
+    def _look(self, now: float) -> None:
         if self.stalled:
             self._flush()
             self.heard = now  # it is us who do not listen
@@ -166,7 +211,7 @@ class Supervision:
         if self.killing and now >= self.killing:
             self._kill()
         elif not self.ending:
-            self._end(self._exceeded(now) or self.stop())
+            self.end(self._exceeded(now))
 
     def _exceeded(self, now: float) -> str:
         bounds = self.bounds
@@ -196,8 +241,8 @@ class Supervision:
             return self.group.refusals() > 0
         return len(orphans.marked(self.hold.name.id)) > limit
 
-    def _end(self, status: str) -> None:
-        """Begin to end the command: politely, then after the grace for sure."""
+    def end(self, status: str) -> None:
+        """Begin to end the command, as `status`: politely, then after the grace for sure."""
         if not status or self.ending:
             return
         self.ending = status
@@ -225,6 +270,9 @@ class Supervision:
         self.child.signal(signal.SIGKILL)
         if self.group:
             self.group.kill()
+        elif len(self.loop.running) > 1:
+            # What is below us may be of another command; the last one takes all along.
+            self.child.sweep(self.hold.name.id, run=self.run)
         else:
             self.child.sweep()  # the runner adopts orphans: all of it is below us
 

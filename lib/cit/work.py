@@ -3,29 +3,34 @@
 What has been answered is in the trace; so going on after a crash is walking the program
 again with those answers. A command begins only after its `begin` is durable: one whose
 `begin` is there and whose `end` is not may have run, and is not run again.
+
+Branches of a program run side by side: a want that takes time is answered when it is
+done, and meanwhile the walk goes on elsewhere. Where nothing is left to do but to wait,
+and for long, the job is parked.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from functools import cache, partial
+from collections import deque
+from functools import cache
 
 from cit import (
     VERSION,
     amount,
-    answers,
     asked,
     cgroup,
     command,
-    isolation,
     job,
+    last,
     orphans,
-    people,
     replay,
     section,
+    spawning,
     steps,
     usage,
+    waits,
     walk,
     workspace,
 )
@@ -33,31 +38,42 @@ from cit.command import Around
 from cit.errors import Bad
 from cit.files import patiently
 from cit.isolation import SetupFailed
-from cit.supervise import TICK
-from cit.wants import Begin, Down, End, Exec, Outcome, Up
+from cit.supervise import TICK, Loop
+from cit.waits import Parked
+from cit.walk import LATER
+from cit.wants import Ask, Await, Begin, Down, End, Exec, Outcome, Sleep, Spawn, Up
+from cit.wishes import Wishes, held_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cit.command import Means
+    from cit.command import Means, Running
     from cit.held import Held
+    from cit.supervise import Supervision
+    from cit.trace import Record
     from cit.usage import Usage
-    from cit.wants import Want
+    from cit.waits import Wait
+    from cit.wants import Node, Want
 
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 
 
-def work(hold: Held, means: Means) -> Outcome:
-    """Run a held job in `run/` to its end, or go on with it; how it ended."""
+def work(hold: Held, means: Means) -> Outcome | None:
+    """Run a held job in `run/` to its end, or go on with it; how it ended, None if it is parked."""
     before = hold.read()
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)
         orphans.end_all(hold.name.id)
     attempt = before.attempt + 1
-    hold.record("claim", "-", os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION)
+    records = hold.queue.records(hold.name) if before.claimed else []
+    claim = os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION
+    before.add(hold.record("claim", "-", *claim))
     try:
-        outcome = _walk(hold, before, means)
+        outcome = _walk(hold, before, records, means)
+    except Parked as parked:
+        _lay_by(hold, parked)
+        return None
     except (Bad, SetupFailed) as error:
         # A job that cannot be gone on with must end: else it stops all that come after it.
         shown = error.show("trace") if isinstance(error, Bad) else str(error)
@@ -68,7 +84,18 @@ def work(hold: Held, means: Means) -> Outcome:
     return outcome
 
 
-def _walk(hold: Held, before: job.Job, means: Means) -> Outcome:
+def _lay_by(hold: Held, parked: Parked) -> None:
+    """Leave the job where it waits; whoever is to go on with it finds it there."""
+    due = parked.due
+    if due is None:
+        patiently(hold.sync)
+        hold.move("hold")
+    else:
+        patiently(lambda: hold.park(due, parked.until, parked.awaits))
+    orphans.bury()
+
+
+def _walk(hold: Held, before: job.Job, records: list[Record], means: Means) -> Outcome:
     request = asked.parse(hold.asked)
     try:
         space = patiently(
@@ -80,7 +107,9 @@ def _walk(hold: Held, before: job.Job, means: Means) -> Outcome:
         brought = section.find(request.sections, "files")
         if brought and not before.runs:
             _unpack(space, brought.body)
-        return _Worker(hold, request, before, means, space).run()
+        told = _last(hold, request.data, records)
+        around = Around(hold, request, before.attempt, means, space, Loop(), told)
+        return _Worker(around, before, records).run()
     finally:
         space.close()
 
@@ -92,147 +121,216 @@ def _unpack(space: workspace.Workspace, body: bytes) -> None:
         raise SetupFailed(f"cannot unpack its files: {error}") from error
 
 
+def _last(hold: Held, data: bytes, records: list[Record]) -> dict[str, str]:
+    """What the job before it of that name reported: looked up once, then as it was written down."""
+    if not any(word in data for word in last.MENTIONS):
+        return {}
+    found = last.recorded(records)
+    if not found and not any(record.kind == "begin" for record in records):
+        found = last.find(hold.queue, hold.name)
+        for key, value in found.items():
+            hold.record("data", "-", key, value)
+    return found
+
+
 class _Worker:
-    def __init__(
-        self, hold: Held, request: asked.Asked, before: job.Job, means: Means,
-        space: workspace.Workspace,
-    ) -> None:  # fmt: skip
-        self.hold, self.means, self.before = hold, means, before
-        limit = request.job.get("limits", {}).get("time")
-        deadline = None if limit is None else time.monotonic() + amount.duration(limit)
-        self.around = Around(hold, request, before.attempt + 1, means, space, deadline, self._stop)
-        self.usages: list[Usage] = []
-        self.seen = 0  # mtime of answers/ when it was last read
-        acts = [act for act in before.acts if act.kind != "stop"]
-        stops = [act for act in before.acts if act.kind == "stop"]
-        self.stopped = f"stopped by {job.column(stops[-1], 0)}" if stops else ""
-        self.withheld = bool(acts) and acts[-1].kind == "hold"
+    """Answers a walk. What takes time is in `running` and `waiting`, by run."""
+
+    def __init__(self, around: Around, before: job.Job, records: list[Record]) -> None:
+        self.around, self.hold, self.means = around, around.hold, around.means
+        self.wishes = Wishes(self.hold, before, self.means.interrupted)
+        self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
+        self.settled = False  # whether the program asked for all that the trace has
+        self.todo: deque[Want] = deque()  # not in the trace, and to be answered next
+        self.begins: dict[str, Begin] = {}  # withheld
+        self.waiting: dict[str, Wait] = {}
+        self.running: dict[Supervision, tuple[str, Running]] = {}
+        self.cleanups: set[str] = set()  # runs that go on when the job was stopped
+        self.usages: dict[str, Usage] = {}
+        for record in records:
+            if record.kind == "usage" and record.run != "-":
+                found = usage.parse(record.fields)
+                if found:
+                    self.usages[record.run] = found
+        limit = around.request.job.get("limits", {}).get("time")
+        self.limit = None if limit is None else amount.duration(limit)
+        self.started = time.monotonic() - job.spent(records)
+        self.cleaning = 0.0  # when clean-up after the time limit began
 
     def run(self) -> Outcome:
-        """Walk the program to its end."""
+        """Walk the program to its end. Raises Parked, Bad, SetupFailed."""
         request = self.around.request
-        records = self.hold.queue.records(self.hold.name) if self.before.claimed else []
-        old = replay.Replay((r.kind, r.run, r.fields) for r in records)
-        again = AGAIN if request.job.get("retry", {}).get("on_lost") == "again" else 0
-        walking = walk.walk(request.tree, steps.Steps(), request.job.get("vars", {}), again)
-        answer: Any = None
-        started = time.monotonic()
+        variables = request.job.get("vars", {}) | self.around.last
         try:
-            while True:
-                want = walking.send(answer)
-                assert want is not None, "every want is answered at once"
-                found = old.find(want)
-                if not found:
-                    # Where the trace ends the program must have asked for all of it: what
-                    # disagrees is refused before anything more is executed.
-                    old.settle()
-                answer = found[0] if found else self._answer(want)
-        except StopIteration as stop:
-            outcome: Outcome = stop.value
-        old.settle()
-        total = usage.merge(self.usages)
+            outcome = self._walk(request.tree, variables, "1")
+        finally:
+            for _, running in self.running.values():
+                running.close()
+        self.old.settle()
+        total = usage.merge(list(self.usages.values()))
         if total:
-            wall = time.monotonic() - started
+            wall = time.monotonic() - self.started
             self.hold.record("usage", "-", *usage.fields(total._replace(wall=wall)))
         return outcome
 
+    def _walk(self, tree: Node, variables: dict[str, str], root: str) -> Outcome:
+        lost = self.around.request.job.get("retry", {}).get("on_lost")
+        again = AGAIN if lost == "again" else 0
+        walking = walk.walk(tree, steps.Steps(), variables, again, root)
+        answer: Any = None
+        try:
+            while True:
+                want = walking.send(answer)
+                if want is None:
+                    answer = self._next()
+                    continue
+                found = self.old.find(want)
+                if found:
+                    answer = found[0]
+                elif self.settled:
+                    answer = self._answer(want)
+                else:
+                    self.todo.append(want)
+                    answer = LATER
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+
+    # --- what takes time -----------------------------------------------------------------
+
+    def _next(self) -> tuple[str, Any]:
+        """The run of a want that was put off, and its answer; waits until there is one."""
+        if not self.settled:
+            # Every branch has come to where its trace ends: what disagrees is refused before
+            # anything more is executed.
+            self.old.settle()
+            self.settled = True
+        while True:
+            while self.todo:
+                want = self.todo.popleft()
+                answer = self._answer(want)
+                if answer is not LATER:
+                    return want.run, answer
+            found = self._looked()
+            if found:
+                return found
+            self._leave()
+            dues = [wait.due for wait in self.waiting.values() if wait.due is not None]
+            for each in self.around.loop.wait(min([time.monotonic() + TICK, *dues])):
+                run, running = self.running.pop(each)
+                return run, self._advance(run, running)
+
+    def _looked(self) -> tuple[str, Any] | None:
+        """What people and clocks decided by now."""
+        self.wishes.listen()
+        for run, wait in self.waiting.items():
+            stopped = self.wishes.refusal(run, cleanup=run in self.cleanups)
+            reply = self.wishes.replies.get(run)
+            answer = stopped or waits.look(self.hold, wait, reply)
+            if answer != ():
+                del self.waiting[run]
+                return run, answer
+        for run, begin in self.begins.items():
+            answer = self._begin(begin)
+            if answer is not LATER:
+                del self.begins[run]
+                return run, answer
+        for each, (run, _) in self.running.items():
+            if self.wishes.stopped(run, cleanup=run in self.cleanups):
+                each.end("cancelled")
+        return None
+
+    def _leave(self) -> None:
+        """Raise Parked where the job only waits, and for longer than a slot is kept for it."""
+        patience = self.means.patience
+        if patience is None or self.running:
+            if not self.running:
+                patiently(self.hold.sync)  # what is waited for is seen from outside
+            return
+        if self.begins:
+            raise Parked(held_until(self.wishes), self.wishes.until)
+        parked = waits.parked(list(self.waiting.values()))
+        assert parked.due is not None
+        if parked.due > time.time() + patience:
+            raise parked
+
+    def _advance(self, run: str, running: Running) -> Any:
+        """Begin a command, or end one: LATER while it runs, then its Outcome."""
+        try:
+            self.running[next(running)] = run, running
+            return LATER
+        except StopIteration as stop:
+            outcome, used = stop.value
+            if used:
+                self.usages[run] = used
+            return outcome
+
+    # --- answers -------------------------------------------------------------------------
+
     def _answer(self, want: Want) -> Any:
         if isinstance(want, Begin):
-            return self._begin(want)
+            self.wishes.listen()
+            answer = self._begin(want)
+            if answer is LATER:
+                self.begins[want.run] = want
+            return answer
         if isinstance(want, Exec):
             return self._exec(want)
         if isinstance(want, Up):
-            return self._up(want)
+            return command.up(self.around, want)
         if isinstance(want, Down):
-            kind = isolation.find(want.isolation.kind)
-            here = command.place(self.around, want.isolation.run)
-            try:
-                if kind:
-                    kind.down(want.isolation.handle, here)
-            except OSError as error:
-                self.hold.record("log", want.run, "cit", f"cannot take it down: {error}")
-            self.hold.record("down", want.run)
-        else:
-            assert isinstance(want, End), f"a want that no runner knows: {want}"
-            if want.outcome.reason and want.outcome.status in ("setup", "nostart"):
+            command.down(self.around, want)
+        elif isinstance(want, End):
+            if want.outcome.reason and want.outcome.status in REASONS:
                 self.hold.record("log", want.run, "cit", want.outcome.reason)
-            self.hold.record("end", want.run, *replay.fields(want.outcome))
+            self._note("end", want.run, *replay.fields(want.outcome))
+        elif isinstance(want, Spawn):
+            return spawning.spawn(self.hold, self.wishes.job.who, want, self._noted(want))
+        else:
+            assert isinstance(want, Ask | Sleep | Await), f"a want that no runner knows: {want}"
+            self.waiting[want.run] = waits.begin(want, self._noted(want), self._note)
+            return LATER
         return None
 
-    def _begin(self, want: Begin) -> Outcome | None:
-        self._listen()
-        if self.withheld:
-            patiently(self.hold.sync)  # what has ended must stay so, however long this takes
-        while self.withheld and not self.stopped:
+    def _noted(self, want: Ask | Sleep | Await | Spawn) -> tuple[str, ...]:
+        kind = "ask" if isinstance(want, Ask) else "spawn" if isinstance(want, Spawn) else "wait"
+        return self.old.noted(kind, want.run)
+
+    def _note(self, kind: str, run: str, *fields: str) -> Record:
+        record = self.hold.record(kind, run, *fields)
+        self.wishes.job.add(record)
+        return record
+
+    def _begin(self, want: Begin) -> Any:
+        refused = self.wishes.refusal(want.run, cleanup=want.cleanup)
+        if refused:
+            return refused
+        if self.wishes.withheld(time.time()):
             # To be stopped here for as long as somebody likes is what a hold is for.
-            time.sleep(TICK)
-            self._listen()
-        if self.stopped and not want.cleanup:
-            return Outcome("cancelled", 130, reason=self.stopped)
-        self.hold.record("begin", want.run, want.step, str(want.attempt))
+            return LATER
+        if want.cleanup:
+            self.cleanups.add(want.run)
+        self._note("begin", want.run, want.step, str(want.attempt))
         return None
 
-    def _up(self, want: Up) -> str | Outcome:
-        kind = isolation.find(want.isolation_kind)
-        try:
-            if kind is None:
-                raise SetupFailed(f"no isolation '{want.isolation_kind}'")
-            handle = kind.up(want.spec, command.place(self.around, want.run))
-        except (SetupFailed, OSError) as error:
-            return Outcome("setup", 125, reason=str(error))
-        self.hold.record("up", want.run, handle)
-        return handle
-
-    def _exec(self, want: Exec) -> Outcome:
-        if self.around.deadline is not None and time.monotonic() >= self.around.deadline:
+    def _exec(self, want: Exec) -> Any:
+        deadline = self._deadline(cleanup=want.run in self.cleanups)
+        if deadline is not None and time.monotonic() >= deadline:
             return Outcome("timeout", 124, reason="the job is over its time")
         patiently(self.hold.sync)
-        outcome, used = command.execute(self.around, want)
-        if used:
-            self.usages.append(used)
-        return outcome
+        return self._advance(want.run, command.execute(self.around, want, deadline))
 
-    # --- people ------------------------------------------------------------------------------
+    def _deadline(self, *, cleanup: bool) -> float | None:
+        """When the time of the job is over; what cleans up after it has as long again."""
+        if self.limit is None:
+            return None
+        if cleanup:
+            self.cleaning = self.cleaning or time.monotonic()
+            return self.cleaning + self.limit
+        return self.started + self.limit
 
-    def _stop(self) -> str:
-        self._listen()
-        return "cancelled" if self.stopped else ""
 
-    def _listen(self) -> None:
-        """Write down what people ask of this job, and do it."""
-        who = "" if self.stopped else self.means.interrupted()
-        if who:
-            self.hold.record("stop", "-", who, "interrupted")
-            self.stopped = f"stopped by {who}: interrupted"
-        queue = self.hold.queue
-        directory = queue.directory("answers")
-        changed = os.fstat(directory.fd).st_mtime_ns
-        if changed == self.seen:
-            return
-        # The clock of the file system is coarse: what came in this instant may not show yet.
-        self.seen = changed if time.time_ns() - changed > 100_000_000 else 0
-        try:
-            asked_now = answers.pending(queue, self.hold.name.id)
-        except OSError:
-            self.seen = 0  # short of descriptors, say: the next look may see them
-            return
-        for answer in asked_now:
-            refused = answers.refusal(queue, answer, self.before)
-            if refused:
-                who = people.who(answer.uid)
-                patiently(partial(queue.note, "refuse", answer.id, refused, who))
-            elif not answers.repeated(self.before, answer):
-                self.hold.record(answer.kind, answer.run, *answers.fields(answer))
-                patiently(self.hold.sync)
-                self._obey(answer)
-            directory.remove(answer.file)
-
-    def _obey(self, answer: answers.Answer) -> None:
-        if answer.kind == "stop":
-            why = f": {answer.text}" if answer.text else ""
-            self.stopped = f"stopped by {people.who(answer.uid)}{why}"
-        elif answer.kind in ("hold", "release"):
-            self.withheld = answer.kind == "hold"
+REASONS = ("setup", "nostart", "denied", "limited", "timeout")
 
 
 @cache

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cit import bundle, files, tree
+from cit import bundle, files, kernel, tree
 from cit.errors import Bad
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FILES = ".files"  # not in the workspace, which a job may want empty: `git clone URL .`
 TRIES = 100  # as long as other jobs get in the way
-DATA_CAP = 1 << 16  # bytes of a data file that are read
 
 
 class Workspace:
@@ -111,6 +110,32 @@ class Workspace:
         if message:
             raise Bad(message.decode())
 
+    def inherit(self, source: str) -> None:
+        """Fill it with a copy of another workspace, of the same user: whole, or not at all.
+
+        Does nothing where something is in it already. Raises OSError.
+        """
+        with os.scandir(self.path) as entries:
+            if next(entries, None):
+                return
+        os.close(tree.enter(source))  # a job may have taken its own rights away
+        copy = self.file("copy")
+        tree.remove(copy)  # half of one, by a runner that was killed
+        os.mkdir(copy, 0o700)
+        try:
+            fd = os.open(copy, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                self._give(fd)
+                _copy_as(self.user, source, copy)
+                os.fchmod(fd, 0o700)
+                files.sync_all(fd)
+            finally:
+                os.close(fd)
+            os.rename(copy, self.path)
+        except OSError:
+            tree.remove(copy)
+            raise
+
     def size(self, beside: str) -> int:
         """Bytes on disk of all that is in it now, and in a directory beside it."""
         total, todo = 0, [self.path, beside]
@@ -157,14 +182,31 @@ def _unpack_as(user: tuple[int, int], body: bytes, path: str, tell: int) -> NoRe
         os._exit(0)
 
 
-def data(fd: int) -> list[tuple[str, str]]:
-    """The `name <tab> value` lines that a command appended to its data file."""
-    text = os.pread(fd, DATA_CAP, 0)
-    if len(text) == DATA_CAP:
-        text = text[: text.rfind(b"\n") + 1]  # a value that is cut is none
-    pairs = []
-    for line in text.split(b"\n"):
-        name, tab, value = line.decode("utf-8", "surrogateescape").partition("\t")
-        if tab and name:
-            pairs.append((name, value))
-    return pairs
+def _copy_as(user: tuple[int, int] | None, source: str, target: str) -> None:
+    """Copy what is in a directory into another, with the rights of a user. Raises OSError.
+
+    Where the file system can, the copies share their blocks until one of them is changed.
+    """
+    kernel.load()
+    here, there = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.dup2(there, 2)
+            if user:
+                os.setgroups([])
+                os.setresgid(user[1], user[1], user[1])
+                os.setresuid(user[0], user[0], user[0])
+            kernel.die_with_parent()
+            argv = ["cp", "-a", "--reflink=auto", "-T", "--", source, target]
+            os.execve("/bin/cp", argv, {"LC_ALL": "C"})
+        except OSError as error:
+            os.write(2, f"cp: {error.strerror}".encode())
+        finally:
+            os._exit(126)
+    os.close(there)
+    with open(here, "rb") as pipe:
+        said = pipe.read().decode("utf-8", "replace").splitlines()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code:
+        raise OSError(errno.EIO, said[-1].removeprefix("cp: ") if said else f"cp ended with {code}")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cit import proc, supervise
-from cit.supervise import Bounds, Supervision
+from cit.supervise import Bounds, Loop, Supervision
 
 
 class FullJournal:
@@ -41,10 +41,12 @@ def watch(journal: FullJournal, *argv: str, **bounds: Any) -> tuple[supervise.Ou
     os.close(err[1])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
     with child:
-        outcome, _ = Supervision(
-            hold, "1", child, None, (out[0], err[0]), Bounds(**bounds),
-            stop=lambda: "", disk=lambda: 0,
-        ).watch()  # fmt: skip
+        loop = Loop()
+        watching = Supervision(
+            loop, hold, "1", child, None, (out[0], err[0]), Bounds(**bounds), disk=lambda: 0
+        )
+        assert [watching] == loop.wait(time.monotonic() + 30)
+        outcome, _ = watching.result()
     os.close(out[0])
     os.close(err[0])
     return outcome, resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before

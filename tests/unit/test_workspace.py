@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cit import bundle, workspace
+from cit import bundle
 from cit.errors import Bad
 from cit.workspace import Workspace
 
@@ -167,38 +167,6 @@ def test_its_size_is_that_of_all_files_in_it_and_beside_it(
 
 
 # --- data ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "pairs"),
-    [
-        (b"", []),
-        (b"n\t1\n", [("n", "1")]),
-        (b"n\t1\nm\t2", [("n", "1"), ("m", "2")]),
-        (b"n\t1\nn\t2\n", [("n", "1"), ("n", "2")]),
-        (b"n\ta\tb c\n", [("n", "a\tb c")]),
-        (b"n\t\n", [("n", "")]),
-        (b"no tab\n\tno name\n\n", []),
-        (b"n\t\xff\n", [("n", "\udcff")]),
-        (b"n\r\t1\r\n", [("n\r", "1\r")]),
-    ],
-)
-def test_what_a_command_says_in_its_data_file(
-    space: Workspace, text: bytes, pairs: list[tuple[str, str]]
-) -> None:
-    fd = space.make("1.data", text, 0o600)
-
-    assert pairs == workspace.data(fd)
-    os.close(fd)
-    space.remove("1.data")
-
-
-def test_a_value_that_is_cut_by_the_cap_is_none(space: Workspace) -> None:
-    fd = space.make("1.data", b"n\t1\nbig\t" + b"9" * workspace.DATA_CAP + b"\n", 0o600)
-
-    assert [("n", "1")] == workspace.data(fd)
-    os.close(fd)
-    space.remove("1.data")
 
 
 # --- another user's --------------------------------------------------------------------------

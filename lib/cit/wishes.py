@@ -1,0 +1,109 @@
+"""What people ask of a job while it runs: heard, written down, and then obeyed."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+
+from cit import answers, people, trace
+from cit.files import patiently
+from cit.job import column
+from cit.wants import Outcome, Reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cit.held import Held
+    from cit.job import Job
+    from cit.trace import Record
+
+ENOUGH = 2  # stops of the whole job that end its clean-up too
+COARSE = 100_000_000  # nanoseconds by which the clock of a file system may lag
+
+
+class Wishes:
+    """What is asked of a held job. `job` is what its trace says, and is kept true."""
+
+    def __init__(self, hold: Held, job: Job, interrupted: Callable[[], str]) -> None:
+        self.hold, self.job, self._interrupted = hold, job, interrupted
+        self.replies: dict[str, Reply] = {}  # by run
+        self._stops = [act for act in job.acts if act.kind == "stop"]
+        self._seen = 0  # mtime of answers/ when it was last read
+        self._heard = ""  # who interrupted us
+
+    def listen(self) -> None:
+        """Take what was asked since, and write it down."""
+        who = self._interrupted()
+        if who and who != self._heard:
+            self._heard = who
+            self._add(self.hold.record("stop", "-", who, "interrupted"))
+        queue = self.hold.queue
+        directory = queue.directory("answers")
+        changed = os.fstat(directory.fd).st_mtime_ns
+        if changed == self._seen:
+            return
+        # The clock of the file system is coarse: what came in this instant may not show yet.
+        self._seen = changed if time.time_ns() - changed > COARSE else 0
+        try:
+            asked = answers.pending(queue, self.hold.name.id)
+        except OSError:
+            self._seen = 0  # short of descriptors, say: the next look may see them
+            return
+        for answer in asked:
+            self._take(answer)
+            directory.remove(answer.file)
+
+    def stopped(self, run: str, *, cleanup: bool = False) -> str:
+        """Why a run is to end, "" where it is not: it, what is above it, or all was stopped."""
+        at = f"{run}."
+        found = [act for act in self._stops if act.run == "-" or at.startswith(f"{act.run}.")]
+        if cleanup:
+            # What cleans up after a stop is stopped by name, or by asking twice.
+            whole = [act for act in found if act.run == "-"]
+            found = [act for act in found if act.run != "-"] or whole[ENOUGH - 1 :]
+        if not found:
+            return ""
+        reason = column(found[-1], 1)
+        return f"stopped by {column(found[-1], 0)}" + (f": {reason}" if reason else "")
+
+    def refusal(self, run: str, *, cleanup: bool = False) -> Outcome | None:
+        """The Outcome of a run that was stopped."""
+        why = self.stopped(run, cleanup=cleanup)
+        return Outcome("cancelled", 130, reason=why) if why else None
+
+    def withheld(self, now: float) -> bool:
+        """Whether no further step may begin."""
+        return self.job.withheld(now)
+
+    @property
+    def until(self) -> str:
+        """The stamp until which it is held; "" is for as long as somebody likes."""
+        return column(self.job.hold, 3) if self.job.hold else ""
+
+    def _take(self, answer: answers.Answer) -> None:
+        queue = self.hold.queue
+        refused = answers.refusal(queue, answer, self.job, time.time())
+        if answers.repeated(self.job, answer):
+            return
+        if refused:
+            who = people.who(answer.uid)
+            patiently(partial(queue.note, "refuse", answer.id, refused, who))
+            return
+        record = self.hold.record(answer.kind, answer.run, *answers.fields(answer))
+        patiently(self.hold.sync)
+        self._add(record)
+
+    def _add(self, record: Record) -> None:
+        self.job.add(record)
+        if record.kind == "stop":
+            self._stops.append(record)
+        elif record.kind == "answer":
+            who, value, reason = (column(record, at) for at in range(3))
+            self.replies[record.run] = Reply(value, who, reason)
+
+
+def held_until(wishes: Wishes) -> int | None:
+    """Seconds since 1970 until which a job is held; None for no such time."""
+    return int(trace.seconds(wishes.until)) + 1 if wishes.until else None

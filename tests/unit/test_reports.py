@@ -1,0 +1,101 @@
+"""What a command reports of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cit import reports
+from cit.reports import Reports
+from cit.wants import Node
+from cit.workspace import Workspace
+
+ONE = Node("exec", {})
+STAGES = Node("stages", {})
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Iterator[Workspace]:
+    found = Workspace(str(tmp_path / "work"), "hello", "01kaj0000000000000000000aa", None)
+    yield found
+    found.close()
+
+
+def told(space: Workspace, tree: Node = ONE, **texts: bytes) -> tuple[Reports, list[Any]]:
+    """What is reported by files with these texts, and recorded of it."""
+    found = Reports(space, "1.2", tree)
+    for key, text in texts.items():
+        Path(space.file(found.files[key])).write_bytes(text)
+    found.read()
+    records: list[Any] = []
+    hold: Any = SimpleNamespace(record=lambda *fields: records.append(fields))
+    found.record(hold)
+    found.close()
+    return found, records
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        (b"", []),
+        (b"n\t1\n", [("n", "1")]),
+        (b"n\t1\nm\t2", [("n", "1"), ("m", "2")]),
+        (b"n\t1\nn\t2\n", [("n", "1"), ("n", "2")]),
+        (b"n\ta\tb c\n", [("n", "a\tb c")]),
+        (b"n\t\n", [("n", "")]),
+        (b"no tab\n\tno name\n\n", []),
+        (b"n\t\xff\n", [("n", "\udcff")]),
+        (b"n\r\t1\r\n", [("n\r", "1\r")]),
+        (b"n\t1\nbig\t" + b"9" * reports.CAP + b"\n", [("n", "1")]),
+    ],
+)
+def test_what_a_command_says_in_its_data_file(
+    space: Workspace, text: bytes, pairs: list[tuple[str, str]]
+) -> None:
+    found, records = told(space, CIT_DATA=text)
+
+    assert pairs == found.data
+    assert [("data", "1.2", *pair) for pair in pairs] == records
+
+
+def test_an_artefact_is_recorded_with_its_sum_and_size(space: Workspace) -> None:
+    (Path(space.path) / "out").mkdir()
+    (Path(space.path) / "out/app").write_bytes(b"binary")
+
+    _, records = told(space, CIT_ARTEFACTS=b"app\tout/app\n")
+
+    sha256 = "sha256:" + hashlib.sha256(b"binary").hexdigest()
+    assert [("artefact", "1.2", "app", sha256, "6")] == records
+
+
+@pytest.mark.parametrize("path", ["missing", "/etc/passwd", "../x", "link", "dir/x", "a"])
+def test_what_cannot_be_an_artefact_is_said_and_not_recorded(space: Workspace, path: str) -> None:
+    os.symlink("/etc/passwd", os.path.join(space.path, "link"))
+    os.symlink("/etc", os.path.join(space.path, "dir"))
+    os.mkfifo(os.path.join(space.path, "a"))
+
+    _, records = told(space, CIT_ARTEFACTS=f"app\t{path}\n".encode())
+
+    assert ["log"] == [record[0] for record in records]
+    assert records[0][3].startswith(f"no artefact 'app': '{path}': ")
+
+
+def test_only_a_program_of_stages_takes_further_ones(space: Workspace) -> None:
+    none, _ = told(space)
+    some, records = told(space, STAGES, CIT_STAGES=b"more:\n  true\n")
+
+    assert "CIT_STAGES" not in none.files
+    assert ["more:\n  true\n"] == some.stages
+    assert [("stage", "1.2", "more:\n  true\n")] == records
+
+
+def test_nothing_of_it_is_left_beside_the_workspace(space: Workspace) -> None:
+    told(space, STAGES, CIT_DATA=b"n\t1\n")
+
+    assert [] == os.listdir(space.files)
