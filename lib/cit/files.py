@@ -206,6 +206,11 @@ def _sync_names(fd: int) -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
         if any(mark in line and " - ext4 " in line for line in mounts):
             return
+    sync_all(fd)
+
+
+def sync_all(fd: int) -> None:
+    """Make all of the file system durable that a file is in. Raises OSError."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
