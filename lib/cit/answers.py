@@ -1,8 +1,11 @@
 """Answers: what people ask of a job that somebody else holds.
 
-A file in `answers/` holds one record: stop, hold, release, note. Its name begins with
-the id of the job; its owner, as the kernel knows him, is its author, whatever the
+A file in `answers/` holds one record: stop, hold, release, note, answer. Its name begins
+with the id of the job; its owner, as the kernel knows him, is its author, whatever the
 text says. The holder of the job writes it into the trace and then removes the file.
+
+What it may say after its text: `hold` until when, as a stamp; `answer` the value and the
+sha256 of what the job asks, so that nobody approves other bytes than those he saw.
 """
 
 from __future__ import annotations
@@ -31,23 +34,31 @@ if TYPE_CHECKING:
         text: str
         uid: int
         token: str  # tells this answer from an equal one
+        more: tuple[str, ...] = ()  # what the kind has besides
+        made: float = 0.0  # when it came, by the clock of the kernel
 else:
     from collections import namedtuple
 
-    Answer = namedtuple("Answer", "file id kind run text uid token")
+    Answer = namedtuple("Answer", "file id kind run text uid token more made", defaults=((), 0.0))
 
-KINDS = frozenset({"stop", "hold", "release", "note"})
-CAP = 64 << 10
+KINDS = frozenset({"stop", "hold", "release", "note", "answer"})
+CAP = 64 << 10  # bytes of a text, or of a value
+FILE_CAP = 9 * CAP  # a byte may take four when it is written
+VALUES = {
+    "approve": {"yes": "yes", "y": "yes", "t": "yes", "no": "no", "n": "no", "f": "no"},
+}  # others take any text
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # not the fault of a file
 _RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 
 
-def send(queue: Queue, found: Name, kind: str, text: str, run: str = "-") -> None:
+def send(
+    queue: Queue, found: Name, kind: str, text: str, run: str = "-", more: tuple[str, ...] = ()
+) -> None:
     """Ask something of a job, durable on return."""
-    record = trace.Record(trace.stamp(time.time()), kind, run, (text,))
-    data = trace.render(record)
-    if len(data) > CAP:
+    if any(_long(field) for field in (text, *more)):
         raise Failure(BAD, f"cannot {kind} job '{found.id}': over {CAP} bytes of text")
+    record = trace.Record(trace.stamp(time.time()), kind, run, (text, *more))
+    data = trace.render(record)
     file = f"{found.id}.{run}-{os.urandom(8).hex()}"
     try:
         queue.directory("answers").publish(file, data, 0o600 if queue.mine else 0o644)
@@ -72,26 +83,85 @@ def pending(queue: Queue, id: str = "") -> list[Answer]:
     return [answer for _, answer in sorted(found)]
 
 
-def refusal(queue: Queue, answer: Answer, job: Job) -> str:
-    """Why this person may not; "" where he may: the queue's owner, and who pushed the job."""
-    if answer.uid in (queue.owner, 0) or people.who(answer.uid) == job.who:
+def refusal(queue: Queue, answer: Answer, job: Job, now: float = 0.0) -> str:
+    """Why it is not done; "" where it is. `job` is all that its trace says up to this moment."""
+    return stranger(queue, answer, job) or moot(answer, job, now)
+
+
+def stranger(queue: Queue, answer: Answer, job: Job) -> str:
+    """Why this person may not; "" where he may.
+
+    The queue's owner and who pushed the job may, unless a question is for others; root always.
+    """
+    question = job.asks.get(answer.run) if answer.kind == "answer" else None
+    if question and question.who:
+        may = people.allowed(answer.uid, queue.owner, list(question.who))
+    else:
+        may = answer.uid == queue.owner or people.who(answer.uid) == job.who
+    if may or answer.uid == 0:
         return ""
     return f"{people.who(answer.uid)} may not {answer.kind} a job of {job.who}"
 
 
+def moot(answer: Answer, job: Job, now: float) -> str:
+    """Why there is nothing to do, whoever asks for it; "" where there is."""
+    run = job.runs.get(answer.run)
+    if answer.kind == "answer":
+        return _unasked(answer, job, now)
+    if answer.kind == "stop" and answer.run != "-":
+        if run is None:
+            return f"it has no run {answer.run}"
+        return f"run {answer.run} has ended" if run.ended else ""
+    return ""
+
+
+def _unasked(answer: Answer, job: Job, now: float) -> str:
+    question, (value, sha256) = job.asks.get(answer.run), (*answer.more, "", "")[:2]
+    if question is None:
+        said = next((r for r in reversed(job.answers) if r.run == answer.run), None)
+        if said:
+            who = column(said, 0)
+            return f"{who} has answered it" if who else "nobody had answered it in time"
+        return f"run {answer.run} asks nothing"
+    # In time is what came in time, though a tick reads it later.
+    if question.deadline and min(answer.made, now) >= trace.seconds(question.deadline):
+        return f"it had to be answered until {question.deadline}"
+    if "\0" in value or _long(value):
+        return f"a value has no NUL, and at most {CAP} bytes"
+    if question.verb in VALUES and value not in VALUES[question.verb].values():
+        return f"expected yes or no, found '{value[:40]}'"
+    if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
+        return "it is for a job that asks something else"
+    return ""
+
+
 def repeated(job: Job, answer: Answer) -> bool:
     """Whether the trace has this answer: a cut came before its file was removed."""
-    return any(column(record, 2) == answer.token for record in [*job.acts, *job.notes])
+    tokens = [column(record, 2) for record in [*job.acts, *job.notes]]
+    return answer.token in tokens + [column(record, 3) for record in job.answers]
 
 
 def fields(answer: Answer) -> tuple[str, ...]:
-    """The columns of its record: who, text, token."""
-    return people.who(answer.uid), answer.text, answer.token
+    """The columns of its record."""
+    who = people.who(answer.uid)
+    if answer.kind == "answer":
+        value, sha256 = (*answer.more, "", "")[:2]
+        return who, value, answer.text, answer.token, sha256
+    return (who, answer.text, answer.token, *answer.more[:1])
+
+
+def until(answer: Answer) -> float:
+    """The end of a hold in seconds since 1970, 0 where it has none."""
+    return trace.seconds(answer.more[0]) if answer.kind == "hold" and answer.more else 0.0
+
+
+def _long(text: str) -> bool:
+    return len(text.encode("utf-8", "surrogateescape")) > CAP
 
 
 def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
     try:
-        data, status = files.read_untrusted(directory, file, CAP)
+        data, status = files.read_untrusted(directory, file, FILE_CAP)
     except FileNotFoundError:
         return None  # its author took it back
     except (ValueError, OSError) as error:
@@ -106,12 +176,22 @@ def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
         or record.kind not in KINDS
         or not (record.run == "-" or _RUN.issuperset(record.run))
         or not name.is_id(file[:26])
+        or any(map(_long, record.fields))
     ):
         _discard(directory, file)
         return None
     text = record.fields[0] if record.fields else ""
+    more = record.fields[1:] if record.kind == "answer" else ()
+    if record.kind == "hold" and column(record, 1):
+        try:
+            more = (trace.stamp(trace.seconds(column(record, 1))),)
+        except ValueError:
+            _discard(directory, file)
+            return None
     token = file.rpartition("-")[2]
-    answer = Answer(file, file[:26], record.kind, record.run, text, status.st_uid, token)
+    # When it got its name: not what its author says, nor what he set its time to.
+    answer = Answer(file, file[:26], record.kind, record.run, text, status.st_uid, token, more,
+                    status.st_ctime)  # fmt: skip
     return record.time, answer
 
 

@@ -1,4 +1,4 @@
-"""The queue manager: one tick over a queue recovers, admits and answers.
+"""The queue manager: one tick over a queue recovers, admits, answers and wakes.
 
 A tick may be killed anywhere; docs/states.md says what each cut leaves and the next
 tick begins by mending it. One tick runs at a time: who finds another at work goes
@@ -10,20 +10,34 @@ from __future__ import annotations
 import os
 import time
 
-from cit import admission, answers, files, held, locks, people, trace
+from cit import (
+    admission,
+    amount,
+    answers,
+    expiry,
+    files,
+    held,
+    locks,
+    name,
+    others,
+    people,
+    trace,
+)
 from cit.errors import DENIED, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cit.answers import Answer
+    from cit.job import Job
     from cit.name import Name
     from cit.queue import Queue
 
 STALE = 3600  # seconds after which a dot file is what a cut left behind
+AHEAD = 60  # seconds: a file that was changed so much later than now tells of a clock set back
 
 
 def tick(queue: Queue) -> int:
-    """Recover, admit, answer; how many jobs were admitted. Raises Failure(DENIED)."""
+    """Recover, admit, answer, wake; how many jobs were admitted. Raises Failure(DENIED)."""
     if not queue.mine:
         owner = people.user(queue.owner)
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
@@ -34,16 +48,18 @@ def tick(queue: Queue) -> int:
             recover(queue)
             admitted += admission.admit(queue)
             answer(queue)
-            left = _asked(queue)
+            expire(queue, time.time())
+            wake(queue, time.time())
+            left = dropped(queue)
         finally:
             queue.locks.release(locks.MANAGER)
         # What came since then found this tick at work and went home.
-        if _asked(queue) <= left:
+        if dropped(queue) <= left:
             break
     return admitted
 
 
-def _asked(queue: Queue) -> set[str]:
+def dropped(queue: Queue) -> set[str]:
     """What lies in the drop boxes: after a tick, what others have to do, or came since."""
     return admission.waiting(queue) | set(queue.directory("answers").names())
 
@@ -91,17 +107,16 @@ def answer(queue: Queue) -> None:
             hold = held.take(queue, found)
             if hold:
                 with hold:
-                    _act(queue, hold, asked)
+                    _act(queue, hold, asked, time.time())
                 queue.directory("answers").remove(asked.file)
 
 
-def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
+def _act(queue: Queue, hold: held.Held, asked: Answer, now: float) -> None:
     """Write an answer down and do it; where a cut came between the two, only do it."""
     job = hold.read()
     if not answers.repeated(job, asked):
-        refused = answers.refusal(queue, asked, job)
-        if job.status and asked.kind != "note":
-            refused = refused or "it has ended"
+        refused = "it has ended" if job.status and asked.kind != "note" else ""
+        refused = answers.stranger(queue, asked, job) or refused or answers.moot(asked, job, now)
         if refused:
             who = people.who(asked.uid)
             queue.note("refuse", asked.id, f"cannot {asked.kind}: {refused}", who)
@@ -112,13 +127,104 @@ def _act(queue: Queue, hold: held.Held, asked: Answer) -> None:
             return
     if hold.settle():
         return
-    if asked.kind == "stop":
+    if asked.kind == "stop" and not job.claimed:
         hold.finish("cancelled", 130)
         return
     hold.sync()
-    goal = {"hold": "hold", "release": "wait"}.get(asked.kind)
-    if goal and hold.name.state in ("wait", "hold") and hold.name.state != goal:
-        hold.move(goal)
+    until = answers.until(asked)
+    if until:
+        hold.move("park", -int(-until // 1))
+    elif asked.kind == "hold" and hold.name.state != "hold":
+        hold.move("hold")
+    elif hold.name.state in ("hold", "park") and _goes_on(asked, job, now):
+        hold.move("wait")
+
+
+def _goes_on(asked: Answer, job: Job, now: float) -> bool:
+    """Whether a job that is laid by goes on because of this.
+
+    What has begun has something to put away, which only a runner can: it is stopped there.
+    """
+    return asked.kind in ("release", "stop") or (
+        asked.kind == "answer" and not job.withheld(now)
+    )
+
+
+def wake(queue: Queue, now: float) -> None:
+    """Let those parked jobs go on whose time has come, or who awaited what is over."""
+    directory, known = queue.directory("park"), dict[tuple[str, str, str, float], bool]()
+    for found in queue.names("park"):
+        # Names alone decide for those that wait for a person, or for an instant.
+        if found.due == name.FOR_ANSWER:
+            continue
+        later = found.due > now and not _set_back(directory, found, now)
+        if later and not (found.due == name.FOR_OTHERS and _is_over(queue, found, now, known)):
+            continue
+        hold = held.take(queue, found)
+        if hold:
+            with hold:
+                if not hold.settle():
+                    hold.move("wait")
+
+
+def _set_back(directory: files.Directory, found: Name, now: float) -> bool:
+    try:
+        return os.stat(found.file, dir_fd=directory.fd).st_ctime > now + AHEAD
+    except FileNotFoundError:
+        return False
+
+
+def _is_over(
+    queue: Queue, found: Name, now: float, known: dict[tuple[str, str, str, float], bool]
+) -> bool:
+    """Whether something of what it awaits is over, or its time. `known` is of this tick."""
+    try:
+        parked = queue.tail(found).parked or queue.job(found).parked
+    except FileNotFoundError:
+        return False
+    if parked is None or (parked.until and now >= trace.seconds(parked.until)):
+        return True
+    for what, called in parked.awaits:
+        own = found.id if called in (found.id, found.name) else ""
+        since = trace.seconds(parked.time) // 3600 * 3600 if what == "artefact" else 0.0
+        key = (what, called, own, since)
+        if key not in known:
+            known[key] = others.over(queue, *key)
+        if known[key]:
+            return True
+    return False
+
+
+def awaited(queue: Queue) -> bool:
+    """Whether parked jobs await others, so that the end of a job is worth a tick."""
+    lead = f"{name.FOR_OTHERS}-"
+    return any(file.startswith(lead) for file in os.listdir(queue.directory("park").path))
+
+
+def due(queue: Queue) -> float | None:
+    """The next instant at which a parked job may go on; None where there is none."""
+    waits = [f[:10] for f in os.listdir(queue.directory("park").path) if f[10:11] == "-"]
+    first = min(waits, default="")
+    return float(first) if first.isdecimal() and int(first) < name.FOR_OTHERS else None
+
+
+def expire(queue: Queue, now: float) -> None:
+    """End the jobs that nobody started in time."""
+    for found in expiry.late(queue):
+        hold = held.take(queue, found)
+        if hold is None:
+            continue
+        with hold:
+            job = hold.read()
+            if hold.settle() or job.claimed:
+                continue
+            limit = expiry.limit(queue)
+            # While it was held back nobody could start it.
+            if any(now - trace.seconds(act.time) < limit for act in job.acts):
+                continue
+            text = f"nobody started it within {amount.human_duration(limit)}"
+            hold.record("log", "-", "cit", text)
+            hold.finish("expired", 121)
 
 
 def _finished(queue: Queue, found: Name) -> bool:

@@ -147,7 +147,7 @@ def of(who: str) -> job.Job:
 @pytest.mark.parametrize("kind", sorted(answers.KINDS))
 def test_the_owner_of_the_queue_and_root_may_ask_all(queue: Queue, kind: str) -> None:
     for uid in (queue.owner, 0):
-        assert "" == answers.refusal(queue, answer(uid, kind), of("alice@laptop"))
+        assert "" == answers.stranger(queue, answer(uid, kind), of("alice@laptop"))
 
 
 def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
