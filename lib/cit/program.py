@@ -14,6 +14,7 @@ from cit.wants import (
     INTEGER,
     INTEGERS,
     NAME,
+    PEOPLE,
     SECONDS,
     SETTINGS,
     STEP,
@@ -120,7 +121,7 @@ def _step(form: lurch.Node, steps: Mapping[str, Step]) -> Step:
 
 def _value(step: str, arg: Arg, form: lurch.Node) -> Any:
     """The value of a form that is no child, if it is of the kind declared."""
-    if arg.kind in (STRINGS, INTEGERS, SETTINGS, WORDS):
+    if arg.kind in (STRINGS, INTEGERS, SETTINGS, WORDS, PEOPLE):
         if form.kind != lurch.LIST:
             raise _bad(form, f"'{step}': '{arg.name}' is a list in brackets")
         return tuple(_single(step, arg, item) for item in form.value)
@@ -147,6 +148,13 @@ def _single(step: str, arg: Arg, form: lurch.Node) -> Any:
     elif arg.kind == WORDS:
         if form.kind != lurch.SYMBOL and not isinstance(value, int):
             complaint = "is a list of words and whole numbers"
+    elif arg.kind == PEOPLE:
+        if form.kind != lurch.STRING:
+            complaint = "is a list of users and groups, such as (\"alice\" \"@team\")"
+        elif not value.removeprefix("@") or any(
+            c in " ,@:/${}" or not c.isprintable() for c in value.removeprefix("@")
+        ):
+            complaint = "can hold names of users and groups only, such as \"@team\""
     elif arg.kind == BOOLEAN:
         if form.kind != lurch.SYMBOL or value not in ("t", "f"):
             complaint = "is t or f"

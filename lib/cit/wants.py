@@ -247,11 +247,13 @@ BOOLEAN = "boolean"  # t or f
 STRINGS = "strings"  # a list
 INTEGERS = "integers"  # a list
 SETTINGS = "settings"  # a list of VAR=VALUE
+PEOPLE = "people"  # a list of users and @groups, in which no variable is looked for
 WORDS = "words"  # a list of symbols and whole numbers
 STEP = "step"  # a child
 STEPS = "steps"  # all that follow are children
 BUILDER = "builder"  # a child that builds an isolation
 
+WAITED = 100 * 365.25 * 86400  # seconds: the longest that a program may ask to wait
 ALL = -1  # loops to leave: every one, and the program
 
 # How a run can end: the lowest and the highest exit code that goes with each status.

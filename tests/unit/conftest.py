@@ -11,7 +11,21 @@ import pytest
 from cit import admission, asked, layout, name, program, replay, request, walk
 from cit.queue import Queue
 from cit.steps import Steps
-from cit.wants import OK, Begin, Down, End, Exec, Node, Outcome, Up
+from cit.wants import (
+    OK,
+    Ask,
+    Await,
+    Begin,
+    Down,
+    End,
+    Exec,
+    Node,
+    Outcome,
+    Reply,
+    Sleep,
+    Spawn,
+    Up,
+)
 
 if TYPE_CHECKING:
     from cit.wants import Want
@@ -31,6 +45,15 @@ def line(want: Want) -> str:
         return f"down {want.run} {want.isolation.handle}"
     if isinstance(want, End):
         return f"end {want.run} {' '.join(replay.fields(want.outcome))}".rstrip()
+    if isinstance(want, Sleep):
+        return f"sleep {want.run} {want.calendar if want.seconds is None else want.seconds}"
+    if isinstance(want, Ask):
+        words = [want.default, "for ever" if want.timeout is None else want.timeout, *want.who]
+        return f"ask {want.run} {want.verb} {' '.join(map(str, words))}: {want.comment}"
+    if isinstance(want, Spawn):
+        return f"spawn {want.run} {want.program} {want.version or 'newest'}"
+    if isinstance(want, Await):
+        return f"await {want.run} {want.what} {want.name} {want.timeout}"
     assert isinstance(want, Exec)
     return f"exec {want.run} in {want.isolation.run}: {' '.join(want.argv)}"
 
@@ -39,7 +62,11 @@ def usual(want: Want) -> Any:
     """What a runner answers when nothing goes wrong and nobody stops it."""
     if isinstance(want, Up):
         return f"handle-{want.run}"
-    return OK if isinstance(want, Exec) else None
+    if isinstance(want, Ask):
+        return Reply("yes" if want.verb == "approve" else want.default, "alice")
+    if isinstance(want, Spawn):
+        return f"job-of-{want.run}"
+    return OK if isinstance(want, Exec | Await) else None
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
         ("(no-op 1.0)", (1, 8), "'no-op': 'code' is a whole number"),
         ('(no-op "1")', (1, 8), "'no-op': 'code' is a whole number"),
         ("(isolate (chroot) (no-op 0))", (1, 10), "'chroot' needs its argument 'template': "
-         "the template, such as busybox or host"),
+         "the template: busybox or host"),
         ('(isolate (chroot "") (no-op 0))', (1, 18), "'chroot': 'template' is empty"),
         ("(isolate (chroot busybox) (no-op 0))", (1, 18),
          "'chroot': 'template' is a string in double quotes"),

@@ -15,6 +15,7 @@ ARGS = (
     Arg("body", STEP, "the step"),
 )
 SHOWS = Shows("for {variable} in {values}", "will run for {values}", "runs for {values}")
+TURNS = True
 
 
 def run(call: Call) -> Steps:

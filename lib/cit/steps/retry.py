@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit.wants import CODES, INTEGER, OK, STEP, WORDS, Arg, Do, Shows
+from cit.wants import CODES, INTEGER, OK, SECONDS, STEP, WAITED, WORDS, Arg, Do, Node, Shows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +15,15 @@ ARGS = (
     Arg("body", STEP, "the step"),
     Arg("attempts", INTEGER, "how often it runs at most", low=1, high=1000),
     Arg("on", WORDS, "the statuses and codes to try again, else any but lost and denied", ()),
-)
+    Arg("back-off", SECONDS, "seconds before the second attempt; doubled before each further one, "
+        "up to an hour", 0, high=WAITED),
+)  # fmt: skip
 SHOWS = Shows("up to {attempts} times", "will run up to {attempts} times",
               "runs up to {attempts} times")  # fmt: skip
+TURNS = True
 # What was lost may have been done, and who said no is not asked twice.
 FINAL = ("lost", "denied")
+HOUR = 3600
 
 
 def check(args: dict[str, Any]) -> tuple[str, str] | None:
@@ -31,11 +35,19 @@ def check(args: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def run(call: Call) -> Steps:
-    """The outcome is that of the last attempt. Each is a run of its own."""
-    outcome = OK
-    for attempt in range(1, call.args["attempts"] + 1):
-        outcome = yield Do(call.args["body"], (attempt,))
-        if outcome.status == "ok" or not _again(outcome, call.args["on"]):
+    """The outcome is that of the last attempt. Each is a run of its own, and so is each pause."""
+    outcome, a = OK, call.args
+    delay = a["back-off"]
+    for attempt in range(1, a["attempts"] + 1):
+        if attempt > 1 and delay:
+            # The pause is told apart from the attempt it follows by a word, which no attempt has.
+            pause = Node("pause", {"seconds": delay}, (), call.node.line, call.node.column)
+            paused: Outcome = yield Do(a["body"], (attempt - 1, "pause"), node=pause)
+            if paused.status != "ok":
+                return paused
+            delay = min(2 * delay, max(delay, HOUR))
+        outcome = yield Do(a["body"], (attempt,))
+        if outcome.status == "ok" or not _again(outcome, a["on"]):
             break
     return outcome
 
