@@ -93,6 +93,12 @@ def find(kind: str) -> Isolation | None:
     return module
 
 
+def complaint(kind: str, spec: str) -> str | None:
+    """What is wrong with an isolation that a job asks for, or None."""
+    way = find(kind)
+    return f"no isolation '{kind}'" if way is None else way.check(spec)
+
+
 def barred(path: str, user: tuple[int, int]) -> str:
     """The first directory on the way to path that (uid, gid) cannot pass; "" if there is none.
 

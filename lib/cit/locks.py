@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SLOTS = 1 << 61  # the bytes above all admission numbers: one for each slot
 MANAGER = 1 << 62  # the one that ticks
+PROGRAMS = MANAGER + 1  # the one that changes stored programs
 _LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
 
 

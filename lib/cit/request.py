@@ -22,10 +22,19 @@ SUFFIXES = ("job", "toml", "lurch", "sh")
 
 def options(p: argparse.ArgumentParser) -> None:
     """The options that say something about the job."""
-    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    tuning(p)
     p.add_argument("--name", help="name of the job, else made from the file's")
-    p.add_argument("--priority", type=int, metavar="N", help="0 to 99, low comes first [50]")
     p.add_argument("--isolate", metavar="KIND:SPEC", help="none, chroot:busybox or chroot:host")
+    p.add_argument(
+        "--files", dest="bring", action="append", default=[], metavar="PATH",
+        help="bring a file or directory into the workspace",
+    )  # fmt: skip
+
+
+def tuning(p: argparse.ArgumentParser) -> None:
+    """Those of them that go with any program."""
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    p.add_argument("--priority", type=int, metavar="N", help="0 to 99, low comes first [50]")
     p.add_argument(
         "--set", action="append", default=[], metavar="VAR=VALUE", help="a variable of the program"
     )
@@ -35,10 +44,6 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--limit", action="append", default=[], metavar="LIMIT=VALUE",
         help="time, idle, memory, procs, disk, log or grace",
-    )  # fmt: skip
-    p.add_argument(
-        "--files", dest="bring", action="append", default=[], metavar="PATH",
-        help="bring a file or directory into the workspace",
     )  # fmt: skip
 
 
@@ -54,7 +59,7 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
     """The keys of the job section that options give. Raises Failure(USAGE)."""
     found: dict[str, Any] = {}
     for key in ("name", "priority", "isolate"):
-        if getattr(args, key) is not None:
+        if getattr(args, key, None) is not None:
             found[key] = getattr(args, key)
             _check(f"--{key}", key, found[key])
     tables = (("vars", "set"), ("env", "env"), ("limits", "limit"))
@@ -116,7 +121,7 @@ def compose(
         text = program.command(command, asked.isolation(changes))
         data, called = text.encode("utf-8", "surrogateescape"), command[0]
     else:
-        data, called = _read(file), "stdin" if file == "-" else file
+        data, called = read(file), "stdin" if file == "-" else file
     if bring:
         from cit import bundle
 
@@ -130,8 +135,7 @@ def compose(
     if file is not None and lurch and "isolate" in changes:
         raise Failure(USAGE, f"--isolate: '{file}' is a Lurch program, which says so itself")
     for kind, spec in sorted(asked.isolations(request)):
-        way = isolation.find(kind)
-        wrong = f"no isolation '{kind}'" if way is None else way.check(spec)
+        wrong = isolation.complaint(kind, spec)
         if wrong:
             raise Failure(BAD, f"{file or 'command'}: {wrong}")
     return request
@@ -142,7 +146,8 @@ def _stem(file: str) -> str:
     return stem if dot and suffix in SUFFIXES else file
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """The bytes of a file; `-` is standard input. Raises Failure(MISSING)."""
     try:
         if path == "-":
             return sys.stdin.buffer.read(CAP)

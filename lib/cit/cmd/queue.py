@@ -37,6 +37,7 @@ def parser() -> Parser:
                       help="whose jobs may run unisolated [owner]")
     init.add_argument("--start", choices=("push", "cron"),
                       help="what starts a runner [push, where only the owner may push]")
+    init.add_argument("--demo", action="store_true", help="with three programs to try")
     verb("tick", "recover, answer and admit, once")
     for act, help in (("pause", "start no job from now on; what runs goes on"),
                       ("resume", "end a pause")):
@@ -79,6 +80,11 @@ def _init(path: str, args: argparse.Namespace) -> int:
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
     layout.create(path, given, args.group)
     home.know(path)
+    if args.demo:
+        from cit import demo, programs
+
+        for called, text in demo.PROGRAMS.items():
+            programs.store(Queue(path), called, text.encode(), reason="init --demo")
     return DONE
 
 

@@ -1,0 +1,210 @@
+"""The runs of a name: what became of each job of it, the newest first.
+
+A job belongs to a name if it is called so, or if it was started from the stored program
+of that name. A job's own name is made from that of its program, so the names of files
+say which jobs are worth opening.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from cit import name, section, sight, table, toml, trace, usage
+from cit.amount import human_duration, human_size
+from cit.errors import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, NamedTuple
+
+    from cit.job import Job
+    from cit.name import Name
+    from cit.queue import Queue
+    from cit.usage import Usage
+
+    class Row(NamedTuple):
+        """Times are stamps; "" and None are: not yet, or not known."""
+
+        id: str
+        created: str
+        started: str = ""  # when it was first claimed
+        stopped: str = ""
+        code: int | None = None
+        user: float | None = None  # seconds of CPU
+        sys: float | None = None
+        mem_peak: int | None = None  # bytes
+        status: str = ""  # how it ended, else its state
+        version: int | None = None  # of the stored program that it was started from
+else:
+    Row = namedtuple(
+        "Row",
+        "id created started stopped code user sys mem_peak status version",
+        defaults=("", "", None, None, None, None, "", None),
+    )
+
+HEADER = (
+    "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USER", "SYS", "MEMORY", "STATUS", "VERSION",
+)  # fmt: skip
+PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
+STATES = ("in", "wait", "hold", "park", "run", "bad", "done")  # in the order of a job's way
+COLORS = {"ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan"}
+
+
+def find(queue: Queue, called: str) -> Iterator[Row]:
+    """The runs of a name, the newest first; a job is read when its turn comes."""
+    simple = name.simplify(called)
+    jobs = _jobs(queue, {simple}).get(simple, {})
+    yield from _rows(queue, jobs, "" if called == simple else called)
+
+
+def last(queue: Queue, programs: Iterable[str]) -> dict[str, Row]:
+    """The newest run of each of these stored programs that has one."""
+    simple = {called: name.simplify(called) for called in programs}
+    jobs = _jobs(queue, set(simple.values()))
+    rows = {called: next(_rows(queue, jobs.get(simple[called], {}), called), None)
+            for called in simple}  # fmt: skip
+    return {called: row for called, row in rows.items() if row}
+
+
+def programs(
+    known: Mapping[str, Collection[int]], rows: Mapping[str, Row], form: str
+) -> Iterator[str]:
+    """The lines of a list of stored programs: their versions, and the newest run of each.
+
+    `form` is `json`, `screen` for a person, or what ends a line of fields between tabs.
+    """
+    cells = []
+    for called, versions in known.items():
+        row = rows.get(called, Row("", ""))
+        values = (called, row.id, row.started, row.stopped, row.code, max(versions))
+        if form == "json":
+            told = {key: None if value == "" else value
+                    for key, value in zip(PROGRAMS, values, strict=True)}  # fmt: skip
+            yield _object(told | {"versions": sorted(versions)})
+        elif form == "screen":
+            cells.append([called, row.id, _moment(row.started), _moment(row.stopped, row.started),
+                          _plain(row.code), str(max(versions))])  # fmt: skip
+        else:
+            yield table.tabbed([_plain(value) for value in values], form)
+    header = [word.upper().replace("_", " ") for word in PROGRAMS]
+    for line in table.lines(cells, right=(4, 5), header=header):
+        yield line + "\n"
+
+
+def record(row: Row, form: str) -> str:
+    """The line for a program: `json`, or fields between tabs that end with `form`."""
+    if form != "json":
+        return table.tabbed([_plain(value) for value in row], form)
+    return _object({key: None if value == "" else value for key, value in row._asdict().items()})
+
+
+def screen(rows: Sequence[Row], width: int, *, color: bool) -> list[str]:
+    """The lines for a person: columns below a header, times in UTC without what is obvious."""
+    cells = [
+        (
+            row.id,
+            _moment(row.created),
+            _moment(row.started, row.created),
+            _moment(row.stopped, row.created),
+            _plain(row.code),
+            "" if row.user is None else human_duration(row.user),
+            "" if row.sys is None else human_duration(row.sys),
+            "" if row.mem_peak is None else human_size(row.mem_peak),
+            row.status,
+            _plain(row.version),
+        )
+        for row in rows
+    ]
+
+    def paint(line: int, column: int, text: str) -> str:
+        if line == 0:
+            return table.style(text, "dim")
+        return table.style(text, COLORS.get(text.strip(), "red")) if column == 8 else text
+
+    return table.lines(cells, width, (4, 5, 6, 7, 9), paint if color else None, HEADER)
+
+
+def _jobs(queue: Queue, names: set[str]) -> dict[str, dict[str, Name]]:
+    """The jobs of these names, each in the highest state it was seen in."""
+    found: dict[str, dict[str, Name]] = {}
+    for state in STATES:
+        for day, file in sight.listed(queue, state):
+            # Nearly all belong to others: told by the end of the name, before it is parsed.
+            for called in names:
+                if f"-{called}{name.SUFFIX}" in file:
+                    parsed = name.parse(state, file, day)
+                    if parsed and parsed.name == called:
+                        found.setdefault(called, {})[parsed.id] = parsed
+    return found
+
+
+def _rows(queue: Queue, jobs: dict[str, Name], program: str) -> Iterator[Row]:
+    """The rows of those jobs that this program was started as; of all where it is empty."""
+    for id in sorted(jobs, reverse=True):
+        for _ in range(2):
+            try:
+                source, happened = _head(queue, jobs[id])
+                if not program or source.get("program") == program:
+                    yield _row(queue, jobs[id], source, happened)
+                break
+            except FileNotFoundError:
+                moved = queue.now(id)  # since the directory was read
+                if moved is None:
+                    break  # pruned
+                jobs[id] = moved
+
+
+def _head(queue: Queue, found: Name) -> tuple[dict[str, Any], bytes]:
+    """The origin that a job says it has, and the beginning of its trace."""
+    try:
+        asked, happened = queue.head(found)
+        part = section.find(section.parse(asked), "job")
+        source = toml.loads(part.body).get("origin") if part and b"origin" in part.body else {}
+    except Failure:
+        return {}, b""  # not ours to read, or not what a job looks like
+    return source if isinstance(source, dict) else {}, happened
+
+
+def _row(queue: Queue, found: Name, source: dict[str, Any], happened: bytes) -> Row:
+    version = source.get("version")
+    row = Row(found.id, trace.stamp(name.made(found.id)), status=found.state,
+              version=version if isinstance(version, int) else None)  # fmt: skip
+    claim = next(iter(trace.only(happened, "claim")), None)
+    if claim is None and found.state != "done":
+        return row
+    end = queue.tail(found) if found.state == "done" else None
+    if end is None or not end.usage:
+        # Not over yet: what its runs took so far. (Or notes hide what is above the result.)
+        end = queue.job(found)
+    spent = usage.parse(end.usage) if end.usage else _so_far(end)
+    row = row._replace(started=claim.time if claim else "")
+    if spent:
+        row = row._replace(user=spent.user, sys=spent.sys, mem_peak=spent.mem_peak)
+    if found.state != "done":
+        return row
+    code = int(end.code) if end.code.isascii() and end.code.isdecimal() else None
+    return row._replace(stopped=end.finished, code=code, status=end.status)
+
+
+def _so_far(folded: Job) -> Usage | None:
+    parts = (usage.parse(run.usage) for run in folded.runs.values() if run.usage)
+    return usage.merge(part for part in parts if part)
+
+
+def _object(values: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(values) + "\n"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return "" if value is None else str(value)
+
+
+def _moment(stamp: str, beside: str = "") -> str:
+    """A stamp to the second, without its day where that is the day of the one beside it."""
+    day, clock = stamp[:10], stamp[11:19]
+    return clock if stamp and beside[:10] == day else f"{day} {clock}".strip()
