@@ -48,14 +48,16 @@ HEADER = (
 )  # fmt: skip
 PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
 STATES = ("in", "wait", "hold", "park", "run", "bad", "done")  # in the order of a job's way
-COLORS = {"ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan"}
+COLORS = {"ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan",
+          "in": "dim"}  # fmt: skip
 
 
-def find(queue: Queue, called: str) -> Iterator[Row]:
+def find(queue: Queue, called: str, states: Collection[str] = STATES) -> Iterator[Row]:
     """The runs of a name, the newest first; a job is read when its turn comes."""
     simple = name.simplify(called)
     jobs = _jobs(queue, {simple}).get(simple, {})
-    yield from _rows(queue, jobs, "" if called == simple else called)
+    some = {id: found for id, found in jobs.items() if found.state in states}
+    yield from _rows(queue, some, "" if called == simple else called)
 
 
 def last(queue: Queue, programs: Iterable[str]) -> dict[str, Row]:
@@ -92,15 +94,20 @@ def programs(
         yield line + "\n"
 
 
-def record(row: Row, form: str) -> str:
-    """The line for a program: `json`, or fields between tabs that end with `form`."""
-    if form != "json":
-        return table.tabbed([_plain(value) for value in row], form)
-    return _object({key: None if value == "" else value for key, value in row._asdict().items()})
+def lines(rows: Iterable[Row], form: str, *, color: bool = False) -> Iterator[str]:
+    """The lines of a list of runs; `form` is as above. A person gets times in UTC."""
+    if form == "screen":
+        yield from _screen(list(rows), color=color)
+        return
+    for row in rows:
+        if form == "json":
+            values = row._asdict().items()
+            yield _object({key: None if value == "" else value for key, value in values})
+        else:
+            yield table.tabbed([_plain(value) for value in row], form)
 
 
-def screen(rows: Sequence[Row], width: int, *, color: bool) -> list[str]:
-    """The lines for a person: columns below a header, times in UTC without what is obvious."""
+def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
     cells = [
         (
             row.id,
@@ -122,7 +129,9 @@ def screen(rows: Sequence[Row], width: int, *, color: bool) -> list[str]:
             return table.style(text, "dim")
         return table.style(text, COLORS.get(text.strip(), "red")) if column == 8 else text
 
-    return table.lines(cells, width, (4, 5, 6, 7, 9), paint if color else None, HEADER)
+    right = (4, 5, 6, 7, 9)
+    for text in table.lines(cells, 0, right, paint if color else None, HEADER):
+        yield text + "\n"
 
 
 def _jobs(queue: Queue, names: set[str]) -> dict[str, dict[str, Name]]:

@@ -15,7 +15,7 @@ from cit.queue import Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cit.row import Row
     from cit.sight import Seen
@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--status", action="append", metavar="STATUS",
                    help="only finished ones that ended so: ok, failed, ...")  # fmt: skip
     p.add_argument("--name", metavar="NAME", help="only of this name, which may have * and ?")
+    p.add_argument("--runs", metavar="NAME",
+                   help="the runs of a program or of a name: times, code, CPU, memory")  # fmt: skip
     p.add_argument("--mine", action="store_true", help="what you pushed or ran, in any queue")
     p.add_argument("--json", action="store_true", help="an object for each job")
     p.add_argument("-0", "--null", action="store_true", help="end records with NUL, not newline")
@@ -56,6 +58,8 @@ def main(argv: list[str]) -> int:
         limit = SCREEN if screen and not args.all else sys.maxsize
     if limit < 0:
         raise Failure(USAGE, "expected a number of jobs")
+    if args.runs:
+        return _runs(args, states, statuses, limit, screen=screen)
     wanted = Wanted(states, args.jobs, args.name)
     jobs, failure = _jobs(args, wanted)
     now = time.time()
@@ -76,6 +80,29 @@ def main(argv: list[str]) -> int:
     if failure or wanted.missing:
         among = f" in state {' or '.join(states)}" if len(states) < len(listing.ORDER) else ""
         raise failure or Failure(MISSING, f"no job '{wanted.missing[0]}'{among}")
+    return DONE
+
+
+def _runs(
+    args: argparse.Namespace, states: Sequence[str], statuses: list[str], limit: int,
+    *, screen: bool,
+) -> int:  # fmt: skip
+    from cit import runs
+
+    if args.jobs or args.name or args.mine:
+        raise Failure(USAGE, "--runs says what to list: it goes with no JOB, --name or --mine")
+    queue = Queue(args.queue or config.queue())
+    if not queue.readable:
+        raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    rows = runs.find(queue, args.runs, states)
+    rows = (each for each in rows if not statuses or each.status in statuses)
+    some = (each for _, each in zip(range(limit), rows, strict=False))
+    form = "screen" if screen else "json" if args.json else "\0" if args.null else "\n"
+    color = screen and terminal.colored(args.color or config.value("color"))
+    for line in runs.lines(some, form, color=color):
+        sys.stdout.write(line)
+    if screen and next(rows, None):
+        sys.stderr.write(f"cit-ls: the newest {limit}; --all shows them all\n")
     return DONE
 
 

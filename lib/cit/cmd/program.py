@@ -22,7 +22,7 @@ def parser() -> Parser:
     def verb(name: str, help: str, *options: str) -> Parser:
         made = verbs.add_parser(name, help=help, description=help)
         if name != "ls":
-            made.add_argument("name", metavar="NAME", help="name of the program")
+            made.add_argument("program", metavar="NAME", help="name of the program")
         if name != "start":
             made.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
         if "version" in options:
@@ -51,8 +51,8 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    if args.verb != "ls" and not programs.is_name(args.name):
-        raise Failure(USAGE, f"'{args.name}' cannot be the name of a program: {programs.NAMES}")
+    if args.verb != "ls" and not programs.is_name(args.program):
+        raise Failure(USAGE, f"'{args.program}' cannot be the name of a program: {programs.NAMES}")
     if args.verb == "import":
         queue = send.target(args.queue)  # which a new user may not have yet
     else:
@@ -66,7 +66,7 @@ def _import(queue: Queue, args: argparse.Namespace) -> int:
     programs.own(queue)
     text = request.read(args.file)
     try:
-        made = programs.store(queue, args.name, text, reason=args.reason)
+        made = programs.store(queue, args.program, text, reason=args.reason)
     except Bad as bad:
         bad.path = "standard input" if args.file == "-" else args.file
         raise
@@ -75,20 +75,20 @@ def _import(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _export(queue: Queue, args: argparse.Namespace) -> int:
-    program = programs.find(queue, args.name, args.number)
+    program = programs.find(queue, args.program, args.number)
     text = programs.canonical(program) if args.canonical else program.text
     sys.stdout.buffer.write(text)
     return DONE
 
 
 def _rm(queue: Queue, args: argparse.Namespace) -> int:
-    programs.remove(queue, args.name, args.reason)
+    programs.remove(queue, args.program, args.reason)
     return DONE
 
 
 def _edit(queue: Queue, args: argparse.Namespace) -> int:
-    before = programs.versions(queue, args.name)
-    made = editor.change(queue, args.name, args.reason, _say)
+    before = programs.versions(queue, args.program)
+    made = editor.change(queue, args.program, args.reason, _say)
     if made.version in before:
         _say(f"program '{made.name}' is as it was")
     print(made.version)
@@ -96,7 +96,7 @@ def _edit(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _start(queue: Queue, args: argparse.Namespace) -> int:
-    program = programs.find(queue, args.name, args.number)
+    program = programs.find(queue, args.program, args.number)
     id = request.Ids().next()
     job = programs.request(queue, program, id, {}, request.changes(args))
     if args.dry_run:
