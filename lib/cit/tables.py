@@ -67,6 +67,7 @@ KINDS: dict[str, Kind] = {
                 'expected': '"none", "chroot:busybox", "chroot:host" or "docker:IMAGE"',
                 'default': 'none',
             },
+            'slots': {'type': 'integer', 'minimum': 1, 'maximum': 1000, 'default': 4},
             'note': {'type': 'string', 'maxLength': 4096},
             'needs': {
                 'type': 'object',
@@ -83,6 +84,25 @@ KINDS: dict[str, Kind] = {
                             'expected': 'the name of a command such as "gcc"',
                         },
                     },
+                    'job': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                            'expected': 'the id or the name of a job',
+                        },
+                    },
+                    'artefact': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[a-z0-9][a-z0-9._-]{0,63}/.+',
+                            'expected': 'an artefact such as "build/app"',
+                        },
+                    },
+                    'check': {'type': 'string', 'pattern': '\\s*\\S[\\s\\S]*', 'expected': 'a script'},
                 },
             },
             'limits': {
@@ -173,6 +193,7 @@ KINDS: dict[str, Kind] = {
                 'expected': '"none", "chroot:busybox", "chroot:host" or "docker:IMAGE"',
                 'default': 'none',
             },
+            'slots': {'type': 'integer', 'minimum': 1, 'maximum': 1000, 'default': 4},
             'note': {'type': 'string', 'maxLength': 4096},
             'needs': {
                 'type': 'object',
@@ -189,6 +210,25 @@ KINDS: dict[str, Kind] = {
                             'expected': 'the name of a command such as "gcc"',
                         },
                     },
+                    'job': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[a-z0-9][a-z0-9._-]{0,63}',
+                            'expected': 'the id or the name of a job',
+                        },
+                    },
+                    'artefact': {
+                        'type': 'array',
+                        'maxItems': 64,
+                        'items': {
+                            'type': 'string',
+                            'pattern': '[a-z0-9][a-z0-9._-]{0,63}/.+',
+                            'expected': 'an artefact such as "build/app"',
+                        },
+                    },
+                    'check': {'type': 'string', 'pattern': '\\s*\\S[\\s\\S]*', 'expected': 'a script'},
                 },
             },
             'limits': {
@@ -249,11 +289,179 @@ KINDS: dict[str, Kind] = {
                     'version': {'type': 'integer', 'minimum': 1},
                 },
             },
+            'stage': {
+                'type': 'array',
+                'maxItems': 1000,
+                'expected': 'tables [[stage]], at most 1000',
+                'items': {
+                    'type': 'object',
+                    'expected': 'a table',
+                    'additionalProperties': False,
+                    'required': ['name'],
+                    'properties': {
+                        'name': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+                            'expected': 'the name of a stage such as "build": at most 64 letters, digits, ".", "_", "-"',
+                        },
+                        'needs': {
+                            'type': 'array',
+                            'maxItems': 1000,
+                            'expected': 'a list of names of stages',
+                            'items': {
+                                'type': 'string',
+                                'pattern': '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+                                'expected': 'the name of a stage such as "build"',
+                            },
+                        },
+                        'run': {'expected': 'a text, or a list of lines', 'items': {'type': 'string'}},
+                        'image': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
+                            'expected': 'the name of an image such as "debian:12"',
+                        },
+                        'chroot': {'enum': ['busybox', 'host']},
+                        'timeout': {'format': 'duration'},
+                        'retry': {
+                            'expected': 'a number of attempts from 1 to 1000, or a table',
+                            'additionalProperties': False,
+                            'required': ['attempts'],
+                            'properties': {
+                                'attempts': {'type': 'integer', 'minimum': 1, 'maximum': 1000},
+                                'on': {
+                                    'type': 'array',
+                                    'maxItems': 100,
+                                    'expected': 'a list of statuses and codes such as ["timeout", 75]',
+                                },
+                                'backoff': {'format': 'duration'},
+                            },
+                        },
+                        'allow_failure': {'type': 'boolean', 'default': False},
+                        'finally': {'type': 'boolean', 'default': False},
+                        'matrix': {
+                            'type': 'object',
+                            'propertyNames': {
+                                'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                                'expected': 'the name of a variable such as "python": letters, digits and "_"',
+                            },
+                            'additionalProperties': {
+                                'type': 'array',
+                                'maxItems': 1000,
+                                'expected': 'a list of texts',
+                                'items': {
+                                    'type': 'string',
+                                    'pattern': '[^\\x00]*',
+                                    'expected': 'a text without NUL, in quotes',
+                                },
+                            },
+                        },
+                        'env': {
+                            'type': 'object',
+                            'propertyNames': {
+                                'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                                'expected': 'the name of a variable such as "LANG": letters, digits and "_"',
+                            },
+                            'additionalProperties': {
+                                'type': 'string',
+                                'pattern': '[^\\x00]*',
+                                'expected': 'a text without NUL',
+                            },
+                        },
+                    },
+                },
+            },
             'program': {'type': 'string', 'pattern': '(?s).*\\S.*', 'expected': 'the text of a program'},
         },
-        'required': ['program'],
+        'required': [],
     }),
-    'program': Kind(1, formats=('lurch', 'sh')),
+    'program': Kind(1, formats=('lurch', 'sh', 'stages', 'toml'), cap=1048576, schema={
+        'type': 'object',
+        'additionalProperties': False,
+        'required': ['stage'],
+        'properties': {
+            'stage': {
+                'type': 'array',
+                'maxItems': 1000,
+                'expected': 'tables [[stage]], at most 1000',
+                'items': {
+                    'type': 'object',
+                    'expected': 'a table',
+                    'additionalProperties': False,
+                    'required': ['name'],
+                    'properties': {
+                        'name': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+                            'expected': 'the name of a stage such as "build": at most 64 letters, digits, ".", "_", "-"',
+                        },
+                        'needs': {
+                            'type': 'array',
+                            'maxItems': 1000,
+                            'expected': 'a list of names of stages',
+                            'items': {
+                                'type': 'string',
+                                'pattern': '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+                                'expected': 'the name of a stage such as "build"',
+                            },
+                        },
+                        'run': {'expected': 'a text, or a list of lines', 'items': {'type': 'string'}},
+                        'image': {
+                            'type': 'string',
+                            'pattern': '[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}',
+                            'expected': 'the name of an image such as "debian:12"',
+                        },
+                        'chroot': {'enum': ['busybox', 'host']},
+                        'timeout': {'format': 'duration'},
+                        'retry': {
+                            'expected': 'a number of attempts from 1 to 1000, or a table',
+                            'additionalProperties': False,
+                            'required': ['attempts'],
+                            'properties': {
+                                'attempts': {'type': 'integer', 'minimum': 1, 'maximum': 1000},
+                                'on': {
+                                    'type': 'array',
+                                    'maxItems': 100,
+                                    'expected': 'a list of statuses and codes such as ["timeout", 75]',
+                                },
+                                'backoff': {'format': 'duration'},
+                            },
+                        },
+                        'allow_failure': {'type': 'boolean', 'default': False},
+                        'finally': {'type': 'boolean', 'default': False},
+                        'matrix': {
+                            'type': 'object',
+                            'propertyNames': {
+                                'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                                'expected': 'the name of a variable such as "python": letters, digits and "_"',
+                            },
+                            'additionalProperties': {
+                                'type': 'array',
+                                'maxItems': 1000,
+                                'expected': 'a list of texts',
+                                'items': {
+                                    'type': 'string',
+                                    'pattern': '[^\\x00]*',
+                                    'expected': 'a text without NUL, in quotes',
+                                },
+                            },
+                        },
+                        'env': {
+                            'type': 'object',
+                            'propertyNames': {
+                                'pattern': '[A-Za-z_][A-Za-z0-9_]{0,254}',
+                                'expected': 'the name of a variable such as "LANG": letters, digits and "_"',
+                            },
+                            'additionalProperties': {
+                                'type': 'string',
+                                'pattern': '[^\\x00]*',
+                                'expected': 'a text without NUL',
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    }),
     'queue': Kind(1, schema={
         'type': 'object',
         'additionalProperties': False,

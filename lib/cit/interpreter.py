@@ -1,0 +1,259 @@
+"""Answer what a program wants: do it, and write each answer down first.
+
+What has been answered is in the trace; so going on after a crash is walking the program
+again with those answers. A command begins only after its `begin` is durable: one whose
+`begin` is there and whose `end` is not may have run, and is not run again.
+
+Branches of a program run side by side: a want that takes time is answered when it is
+done, and meanwhile the walk goes on elsewhere. Where nothing is left to do but to wait,
+and for long, the job is to be parked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from cit import (
+    amount,
+    asked,
+    command,
+    history,
+    job,
+    needs,
+    replay,
+    spawning,
+    steps,
+    usage,
+    waits,
+    walk,
+)
+from cit.files import patiently
+from cit.supervise import TICK
+from cit.waits import Parked
+from cit.walk import LATER
+from cit.wants import OK, Ask, Await, Begin, Down, End, Exec, Outcome, Sleep, Spawn, Up
+from cit.wishes import Wishes, held_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cit.command import Around, Running
+    from cit.history import Taken
+    from cit.supervise import Supervision
+    from cit.trace import Record
+    from cit.usage import Usage
+    from cit.waits import Wait
+    from cit.wants import Node, Want
+
+AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
+REASONS = ("setup", "nostart", "denied", "limited", "timeout")  # told in the log
+
+
+class Interpreter:
+    """Answers a walk. What takes time is in `running` and `waiting`, by run."""
+
+    def __init__(
+        self, around: Around, before: job.Job, records: list[Record], taken: Taken
+    ) -> None:
+        self.around, self.hold, self.means = around, around.hold, around.means
+        self.taken = taken
+        self.wishes = Wishes(self.hold, before, self.means.interrupted)
+        self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
+        self.settled = False  # whether the program asked for all that the trace has
+        self.todo: deque[Want] = deque()  # not in the trace, and to be answered next
+        self.begins: dict[str, Begin] = {}  # withheld
+        self.waiting: dict[str, Wait] = {}
+        self.running: dict[Supervision, tuple[str, Running]] = {}
+        self.cleanups: set[str] = set()  # runs that go on when the job was stopped
+        self.usages: dict[str, Usage] = {}
+        for record in records:
+            if record.kind == "usage" and record.run != "-":
+                found = usage.parse(record.fields)
+                if found:
+                    self.usages[record.run] = found
+        limit = around.request.job.get("limits", {}).get("time")
+        self.limit = None if limit is None else amount.duration(limit)
+        self.started = time.monotonic() - job.spent(records)
+        self.cleaning = 0.0  # when clean-up after the time limit began
+
+    def run(self) -> Outcome:
+        """Walk the program to its end. Raises Parked, Bad, SetupFailed."""
+        request = self.around.request
+        variables = request.job.get("vars", {}) | self.around.last
+        before = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
+        try:
+            outcome = self._walk(before, variables, "0") if before else OK
+            if outcome.status == "ok":
+                outcome = self._walk(request.tree, variables, "1")
+        finally:
+            for _, running in self.running.values():
+                running.close()
+        self.old.settle()
+        total = usage.merge(list(self.usages.values()))
+        if total:
+            wall = time.monotonic() - self.started
+            self.hold.record("usage", "-", *usage.fields(total._replace(wall=wall)))
+        return outcome
+
+    def _walk(self, tree: Node, variables: dict[str, str], root: str) -> Outcome:
+        lost = self.around.request.job.get("retry", {}).get("on_lost")
+        again = AGAIN if lost == "again" else 0
+        walking = walk.walk(tree, steps.Steps(), variables, again, root)
+        answer: Any = None
+        try:
+            while True:
+                want = walking.send(answer)
+                if want is None:
+                    answer = self._next()
+                    continue
+                found = self.old.find(want)
+                if found:
+                    answer = found[0]
+                elif self.settled:
+                    answer = self._answer(want)
+                else:
+                    self.todo.append(want)
+                    answer = LATER
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+
+    # --- what takes time -----------------------------------------------------------------
+
+    def _next(self) -> tuple[str, Any]:
+        """The run of a want that was put off, and its answer; waits until there is one."""
+        if not self.settled:
+            # Every branch has come to where its trace ends: what disagrees is refused before
+            # anything more is executed.
+            self.old.settle()
+            self.settled = True
+        while True:
+            while self.todo:
+                want = self.todo.popleft()
+                answer = self._answer(want)
+                if answer is not LATER:
+                    return want.run, answer
+            found = self._looked()
+            if found:
+                return found
+            self._leave()
+            dues = [wait.due for wait in self.waiting.values() if wait.due is not None]
+            for each in self.around.loop.wait(min([time.monotonic() + TICK, *dues])):
+                run, running = self.running.pop(each)
+                return run, self._advance(run, running)
+
+    def _looked(self) -> tuple[str, Any] | None:
+        """What people and clocks decided by now."""
+        self.wishes.listen()
+        for run, wait in self.waiting.items():
+            stopped = self.wishes.refusal(run, cleanup=run in self.cleanups)
+            reply = self.wishes.replies.get(run)
+            answer = stopped or waits.look(self.hold, wait, reply)
+            if answer != ():
+                del self.waiting[run]
+                return run, answer
+        for run, begin in self.begins.items():
+            answer = self._begin(begin)
+            if answer is not LATER:
+                del self.begins[run]
+                return run, answer
+        for each, (run, _) in self.running.items():
+            if self.wishes.stopped(run, cleanup=run in self.cleanups):
+                each.end("cancelled")
+        return None
+
+    def _leave(self) -> None:
+        """Raise Parked where the job only waits, and for longer than a slot is kept for it."""
+        patience = self.means.patience
+        if patience is None or self.running:
+            if not self.running:
+                patiently(self.hold.sync)  # what is waited for is seen from outside
+            return
+        if self.begins:
+            raise Parked(held_until(self.wishes), self.wishes.until)
+        parked = waits.parked(list(self.waiting.values()))
+        assert parked.due is not None
+        if parked.due > time.time() + patience:
+            raise parked
+
+    def _advance(self, run: str, running: Running) -> Any:
+        """Begin a command, or end one: LATER while it runs, then its Outcome."""
+        try:
+            self.running[next(running)] = run, running
+            return LATER
+        except StopIteration as stop:
+            outcome, used = stop.value
+            if used:
+                self.usages[run] = used
+            return outcome
+
+    # --- answers -------------------------------------------------------------------------
+
+    def _answer(self, want: Want) -> Any:
+        earlier = history.find(self.taken, want)
+        if earlier:
+            for kind, fields in history.notes(self.taken, want.run):
+                self._note(kind, want.run, *fields)
+            return earlier[0]
+        if isinstance(want, Begin):
+            self.wishes.listen()
+            answer = self._begin(want)
+            if answer is LATER:
+                self.begins[want.run] = want
+            return answer
+        if isinstance(want, Exec):
+            return self._exec(want)
+        if isinstance(want, Up):
+            return command.up(self.around, want)
+        if isinstance(want, Down):
+            command.down(self.around, want)
+        elif isinstance(want, End):
+            if want.outcome.reason and want.outcome.status in REASONS:
+                self.hold.record("log", want.run, "cit", want.outcome.reason)
+            self._note("end", want.run, *replay.fields(want.outcome))
+        elif isinstance(want, Spawn):
+            return spawning.spawn(self.hold, self.wishes.job.who, want, self._noted(want))
+        else:
+            assert isinstance(want, Ask | Sleep | Await), f"a want that no runner knows: {want}"
+            self.waiting[want.run] = waits.begin(want, self._noted(want), self._note)
+            return LATER
+        return None
+
+    def _noted(self, want: Ask | Sleep | Await | Spawn) -> tuple[str, ...]:
+        kind = "ask" if isinstance(want, Ask) else "spawn" if isinstance(want, Spawn) else "wait"
+        return self.old.noted(kind, want.run)
+
+    def _note(self, kind: str, run: str, *fields: str) -> Record:
+        record = self.hold.record(kind, run, *fields)
+        self.wishes.job.add(record)
+        return record
+
+    def _begin(self, want: Begin) -> Any:
+        refused = self.wishes.refusal(want.run, cleanup=want.cleanup)
+        if refused:
+            return refused
+        if self.wishes.withheld(time.time()):
+            # To be stopped here for as long as somebody likes is what a hold is for.
+            return LATER
+        if want.cleanup:
+            self.cleanups.add(want.run)
+        self._note("begin", want.run, want.step, str(want.attempt))
+        return None
+
+    def _exec(self, want: Exec) -> Any:
+        deadline = self._deadline(cleanup=want.run in self.cleanups)
+        if deadline is not None and time.monotonic() >= deadline:
+            return Outcome("timeout", 124, reason="the job is over its time")
+        patiently(self.hold.sync)
+        return self._advance(want.run, command.execute(self.around, want, deadline))
+
+    def _deadline(self, *, cleanup: bool) -> float | None:
+        """When the time of the job is over; what cleans up after it has as long again."""
+        if self.limit is None:
+            return None
+        if cleanup:
+            self.cleaning = self.cleaning or time.monotonic()
+            return self.cleaning + self.limit
+        return self.started + self.limit
