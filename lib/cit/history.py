@@ -149,7 +149,7 @@ def find(taken: Taken, want: Want) -> tuple[Any] | None:
     if isinstance(want, Spawn) and outcome.status == "ok":
         spawned = _last(held, "spawn")
         return (spawned.fields[0],) if spawned and spawned.fields else None
-    data = tuple((*r.fields, "")[:2] for r in held if r.kind == "data" and r.fields)
+    data = tuple((r.fields[0], (*r.fields, "")[1]) for r in held if r.kind == "data" and r.fields)
     stages = tuple(r.fields[0] for r in held if r.kind == "stage" and r.fields)
     return (outcome._replace(data=data, stages=stages),)
 

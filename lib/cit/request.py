@@ -47,6 +47,25 @@ def tuning(p: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def repetition(p: argparse.ArgumentParser) -> None:
+    """The options that make a job of another one."""
+    p.add_argument("--again", metavar="JOB", help="do this job again: an id, a part of one, a name")
+    one = p.add_mutually_exclusive_group()
+    one.add_argument("--from", dest="begin", metavar="RUN",
+                     help="with --again: take over what was done before this run")  # fmt: skip
+    one.add_argument("--only", metavar="RUN",
+                     help="with --again: take over all that was done but this run")  # fmt: skip
+
+
+def repeated(args: argparse.Namespace) -> bool:
+    """Whether it is made of another one. Raises Failure(USAGE) for what does not go with that."""
+    if args.again is None and not (args.begin is None and args.only is None):
+        raise Failure(USAGE, "--from and --only go with --again")
+    if args.again is not None and args.bring:
+        raise Failure(USAGE, "--files: the job brings what it brought before")
+    return args.again is not None
+
+
 def command(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our own arguments, and the command after `--`, options and all."""
     if "--" not in argv:

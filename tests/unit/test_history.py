@@ -241,7 +241,7 @@ def test_waiting_spawning_and_awaiting_are_over_as_they_were() -> None:
     assert (Outcome("failed", 7),) == history.find(taken, Await("1.5", "job", "x", None))
 
 
-@pytest.mark.parametrize("end", ["", "end 1.1 lost 123", "end 1.1 well 0", "end 1.1 ok 5", "end 1.1"])
+@pytest.mark.parametrize("end", ["", "end 1.1 lost 123", "end 1.1 well 0", "end 1.1 ok 5"])
 def test_what_is_no_answer_is_none(end: str) -> None:
     taken = said(f"data 1.1 a b\n{end}")
 

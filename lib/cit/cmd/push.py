@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def parser() -> Parser:
     p = Parser(
         "cit-push",
-        usage="cit-push [OPTION]... FILE...\n       cit-push [OPTION]... -- COMMAND [ARG]...",
+        usage="cit-push [OPTION]... FILE...\n       cit-push [OPTION]... -- COMMAND [ARG]...\n"
+              "       cit-push --again JOB [OPTION]...",
         description="Put jobs into a queue and print their ids, each when its job is safe.",
     )  # fmt: skip
     p.add_argument(
@@ -27,6 +28,7 @@ def parser() -> Parser:
         help="job file, TOML, Lurch program or script; - is standard input",
     )  # fmt: skip
     request.options(p)
+    request.repetition(p)
     p.add_argument("-w", "--wait", action="store_true", help="wait; exit with the job's code")
     p.add_argument("-q", "--quiet", action="store_true", help="print no ids")
     p.add_argument("-0", "--null", action="store_true", help="end ids with NUL, not newline")
@@ -38,19 +40,30 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     own, command = request.command(argv)
     args = parser().parse_args(own)
-    if bool(args.files) + bool(command) + args.flush != 1:
-        raise Failure(USAGE, "expected files, or -- and a command, or --flush")
+    again = request.repeated(args)
+    if bool(args.files) + bool(command) + args.flush + again != 1:
+        raise Failure(USAGE, "expected files, or -- and a command, or --again, or --flush")
     changes = request.changes(args)
     ids = request.Ids()
-    if args.dry_run:
-        for file in args.files or [None]:
-            to = send.would_be(args.queue)
-            job = request.compose(file, command, args.bring, changes, ids.next(), to)
-            sys.stdout.buffer.write(job.data)
-        return DONE
     if args.flush:
         return _flush(args.queue)
-    queue, path, away = _target(args.queue)
+    goal = args.queue
+    if again:
+        from cit.again import compose, find  # few pushes look at another job
+
+        earlier = find(args.again, goal)
+        goal = goal or earlier.path
+
+    def make(file: str | None, id: str, to: str) -> Asked:
+        if again:
+            return compose(earlier, args.begin, args.only, changes, id, to)
+        return request.compose(file, command, args.bring, changes, id, to)
+
+    if args.dry_run:
+        for file in args.files or [None]:
+            sys.stdout.buffer.write(make(file, ids.next(), send.would_be(goal)).data)
+        return DONE
+    queue, path, away = _target(goal)
     to = str(queue.setting("name")) if queue else send.called(path)
     for failure in send.flush(queue) if queue else ():
         if isinstance(failure, send.Away):
@@ -61,7 +74,7 @@ def main(argv: list[str]) -> int:
     try:
         for file in args.files or [None]:
             id = ids.next()
-            job = request.compose(file, command, args.bring, changes, id, to)
+            job = make(file, id, to)
             away = _send(queue, path, job, away, fresh=job.job["id"] == id)
             receipts.append(send.receipt("kept" if away else "pushed", job, path))
             if not args.quiet:

@@ -1,0 +1,203 @@
+"""A job that does another one again: made of it, and what it takes over where it runs.
+
+The new job is whole in itself: its section `history` brings the answers that still hold.
+Who pushed it could have written these himself. So nothing that he could not do anyway
+follows from them: approvals count only if the queue has them in the trace of a finished
+job that asks the same, and a workspace is copied only for who pushed both jobs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+from cit import asked, history, home, isolation, people, section, sight, toml, trace
+from cit.errors import AWAY, BAD, DENIED, LATER, MISSING, USAGE, Bad, Failure
+from cit.queue import STATES
+from cit.section import Section
+from cit.sight import HIDDEN, OUTBOX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    from cit.asked import Asked
+    from cit.history import Taken
+    from cit.name import Name
+    from cit.queue import Queue
+    from cit.sight import Seen
+    from cit.trace import Record
+    from cit.workspace import Workspace
+
+    class Earlier(NamedTuple):
+        """The job to do again, and what became of it so far."""
+
+        path: str  # of its queue
+        name: Name
+        data: bytes  # what it asked
+        records: list[Record]
+else:
+    Earlier = namedtuple("Earlier", "path name data records")
+
+# What may differ between two jobs although they ask the same of commands and of people.
+OWN = ("id", "name", "queue", "priority", "readers", "limits", "note", "origin")
+
+
+# --- making one --------------------------------------------------------------------------------
+
+
+def find(word: str, option: str | None) -> Earlier:
+    """The job that a word stands for, in the queue of the option or wherever it was pushed."""
+    try:
+        seen = sight.find(word, option)
+    except Failure as failure:
+        if failure.code != MISSING or option is None:
+            raise
+        seen = sight.find(word)
+    name = seen.name
+    if name.state == OUTBOX:
+        return Earlier(seen.path, name, home.letter(name), [])
+    try:
+        return _read(seen)
+    except FileNotFoundError:
+        raise Failure(LATER, f"job '{name.id}' moves just now") from None
+
+
+def _read(seen: Seen) -> Earlier:
+    name, queue = seen.name, seen.queue
+    if queue is None:
+        raise Failure(AWAY, f"job '{name.id}' is in queue '{seen.path}', which is away")
+    if name.state == HIDDEN or (name.state == "in" and not queue.mine):
+        raise Failure(DENIED, f"cannot read job '{name.id}': queue '{seen.path}' shows nothing")
+    if name.state not in STATES:
+        raise Failure(MISSING, f"job '{name.id}' was pruned")
+    return Earlier(seen.path, name, queue.head(name)[0], queue.records(name))
+
+
+def compose(
+    earlier: Earlier, begin: str | None, only: str | None, changes: dict[str, Any],
+    id: str, to: str,
+) -> Asked:  # fmt: skip
+    """The job that asks the same again under a new id, in the queue called `to`.
+
+    What stands before the run `begin`, or what is beside the run `only`, is not executed
+    again. Raises Failure, Bad.
+    """
+    old = earlier.name.id
+    request = asked.compose(earlier.data, old, to, earlier.name.name, {})
+    kept = [part for part in request.sections if part.kind not in ("job", "history")]
+    head = {k: v for k, v in request.job.items() if k not in ("id", "queue", "origin")}
+    origin: dict[str, Any] = {"kind": "again", "job": old}
+    run = begin if only is None else only
+    if run is not None:
+        origin |= {"run": run} | ({} if only is None else {"only": True})
+        _compare(head, changes)
+        records = _select(earlier, run, only=only is not None)
+        kept.append(Section("history", 1, "tab", {}, b"".join(map(trace.render, records))))
+    lurch = any(part.kind == "program" and part.format == "lurch" for part in kept)
+    if lurch and "isolate" in changes:
+        raise Failure(USAGE, f"--isolate: job '{old}' is a Lurch program, which says so itself")
+    data = section.render([Section("job", 1, "toml", {}, toml.dumps(head)), *kept])
+    try:
+        made = asked.compose(data, id, to, earlier.name.name, changes | {"origin": origin})
+    except Bad as bad:
+        bad.path = f"job {old}"
+        raise
+    for kind, spec in sorted(asked.isolations(made)):
+        wrong = isolation.complaint(kind, spec)
+        if wrong:
+            raise Failure(BAD, f"job '{old}': {wrong}")
+    return made
+
+
+def _compare(head: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Raise Failure(USAGE) for changes with which the answers would have been others."""
+    for key, option in (("vars", "set"), ("env", "env")):
+        before = head.get(key, {})
+        for word, value in changes.get(key, {}).items():
+            if before.get(word) != value:
+                was = f"was '{before[word]}'" if word in before else "was not set"
+                why = f"{was} for what is taken over"
+                raise Failure(USAGE, f"--{option}: '{word}' {why}")
+    if changes.get("isolate", head.get("isolate", "none")) != head.get("isolate", "none"):
+        raise Failure(USAGE, "--isolate: what is taken over ran elsewhere")
+
+
+def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
+    from cit.steps import Steps
+
+    old = earlier.name.id
+    if earlier.name.state != "done":
+        raise Failure(LATER, f"job '{old}' has not ended: without a run it can be done again")
+    steps, begun = Steps(), {r.run: r.fields[0] for r in earlier.records
+                             if r.kind == "begin" and r.fields}  # fmt: skip
+    if run not in begun:
+        near = " ".join(history.near(run, earlier.records))
+        known = f"; near it are {near}" if near else ", which began none"
+        raise Failure(USAGE, f"no run '{run}' in job '{old}'{known}")
+    builders = [step for step in set(begun.values())
+                if step in steps and getattr(steps[step], "BUILDS", False)]  # fmt: skip
+    wanted = history.beside(run) if only else history.before(run)
+    return history.select(earlier.records, wanted, builders)
+
+
+# --- running one -------------------------------------------------------------------------------
+
+
+def taken(queue: Queue, request: Asked) -> Taken:
+    """What a job takes over; approvals only where the queue itself knows of them."""
+    part, old = section.find(request.sections, "history"), _origin(request)
+    if part is None or not old:
+        return history.Taken()
+    records = list(trace.records(part.body + b"\n"))
+    said = history.approvals(records)
+    known = _known(queue, request, old) if said else set()
+    refused = [run for run, held in said.items() if not known.issuperset(held)]
+    return history.taken(records, old, refused)
+
+
+def inherit(queue: Queue, request: Asked, who: str, space: Workspace) -> tuple[bool, str]:
+    """Copy the workspace of the job that is done again, before the first step of the new one.
+
+    `who` pushed the new job. Whether it has a copy, and what is to be said of that in its
+    log, if anything. Does nothing more where it was done before. Raises OSError.
+    """
+    old = _origin(request)
+    if not old or section.find(request.sections, "history") is None:
+        return False, ""
+    found = queue.now(old)
+    if found is None:
+        return False, f"no workspace: this queue has no job {old}"
+    source = os.path.join(queue.home, found.name, found.id)
+    if not os.path.isdir(source):
+        return False, f"no workspace of job {old} on this machine"
+    if who not in (queue.job(found).who, people.who(queue.owner)):
+        return False, f"no workspace: {who} has not pushed job {old}"
+    space.inherit(source)
+    return True, f"workspace copied from job {old}"
+
+
+def _origin(request: Asked) -> str:
+    """The id of the job that this one does again, "" where it does none."""
+    origin = request.job.get("origin", {})
+    return str(origin.get("job", "")) if origin.get("kind") == "again" else ""
+
+
+def _known(queue: Queue, request: Asked, old: str) -> set[Record]:
+    """The records of a finished job of this queue that asks the same; none where it does not."""
+    found = queue.now(old)
+    if found is None or found.state != "done":
+        return set()
+    try:
+        if _same(asked.parse(queue.head(found)[0])) != _same(request):
+            return set()
+        return set(queue.records(found))
+    except (Failure, OSError):
+        return set()  # pruned just now, or of an older version: then people are asked anew
+
+
+def _same(request: Asked) -> tuple[dict[str, Any], list[tuple[str, str, bytes]]]:
+    """All that counts of what a job asks."""
+    head = {key: value for key, value in request.job.items() if key not in OWN}
+    parts = [(part.kind, part.format, part.body) for part in request.sections]
+    return head, [part for part in parts if part[0] not in ("job", "history")]

@@ -1,0 +1,218 @@
+"""cit-push --again: a new job that does another one again, whole or from some run on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cit import asked, section, trace
+from cit.section import Section
+from cit.trace import Record
+
+if TYPE_CHECKING:
+    from tests.cmd.conftest import Made
+    from tests.conftest import Cit
+
+PROGRAM = '(isolate (none) (sequence (exec "/a") (exec "/b") (exec "/c" ("${who}"))))\n'
+SCRIPT = "#!/bin/sh\necho hello\n"
+
+
+def record(kind: str, run: str, *fields: str) -> Record:
+    return Record("2026-11-21T20:37:04.000Z", kind, run, fields)
+
+
+def ran(made: Made, **more: object) -> str:
+    """A job whose third command failed."""
+    return made.finished(
+        "hello",
+        record("begin", "1", "isolate", "1"), record("begin", "1.1", "none", "1"),
+        record("up", "1.1", "none"), record("end", "1.1", "ok", "0", ""),
+        record("begin", "1.2", "sequence", "1"),
+        record("begin", "1.2.1", "exec", "1"), record("data", "1.2.1", "v", "1"),
+        record("log", "1.2.1", "out", "hello"), record("end", "1.2.1", "ok", "0", ""),
+        record("begin", "1.2.2", "exec", "1"), record("end", "1.2.2", "ok", "0", ""),
+        record("begin", "1.2.3", "exec", "1"), record("end", "1.2.3", "failed", "3", ""),
+        record("end", "1.2", "failed", "3", ""), record("end", "1", "failed", "3", ""),
+        program=PROGRAM, form="lurch", status="failed", code=3, **more,
+    )  # fmt: skip
+
+
+def pushed(made: Made) -> asked.Asked:
+    [file] = (made.path / "in").iterdir()
+    return asked.parse(file.read_bytes())
+
+
+def brought(job: asked.Asked) -> list[str]:
+    part = section.find(job.sections, "history")
+    assert part
+    return [" ".join([r.kind, r.run, *r.fields]).rstrip() for r in trace.records(part.body)]
+
+
+def test_a_job_is_done_again_under_a_new_id_and_names_its_origin(made: Made, cit: Cit) -> None:
+    head = 'priority = 7\n[vars]\nwho = "you"\n[env]\nA = "b"\n'
+    old = ran(made, head=head)
+
+    ended = cit("push", "--again", "hello")
+
+    job = pushed(made)
+    assert (0, job.job["id"] + "\n", "") == ended
+    assert old != job.job["id"]
+    assert {"kind": "again", "job": old} == job.job["origin"]
+    kept = {key: job.job[key] for key in ("name", "queue", "priority", "vars", "env")}
+    assert {"name": "hello", "queue": "queue", "priority": 7, "vars": {"who": "you"},
+            "env": {"A": "b"}} == kept  # fmt: skip
+    assert ["job", "program"] == [part.kind for part in job.sections]
+    assert PROGRAM.encode() == job.sections[1].body
+
+
+def test_what_was_done_before_the_run_comes_along(made: Made, cit: Cit) -> None:
+    old = ran(made)
+
+    ended = cit("push", "-q", "--again", old, "--from", "1.2.2")
+
+    job = pushed(made)
+    assert (0, "", "") == ended
+    assert {"kind": "again", "job": old, "run": "1.2.2"} == job.job["origin"]
+    assert ["begin 1.2.1 exec 1", "data 1.2.1 v 1", "end 1.2.1 ok 0"] == brought(job)
+
+
+def test_all_but_one_run_comes_along(made: Made, cit: Cit) -> None:
+    old = ran(made)
+
+    cit("push", "-q", "--again", old, "--only", "1.2.1")
+
+    job = pushed(made)
+    assert {"kind": "again", "job": old, "run": "1.2.1", "only": True} == job.job["origin"]
+    ends = ["begin 1.2.2 exec 1", "end 1.2.2 ok 0", "begin 1.2.3 exec 1", "end 1.2.3 failed 3"]
+    assert ends == brought(job)
+
+
+def test_a_job_that_was_done_again_is_done_again_without_its_past(made: Made, cit: Cit) -> None:
+    origin = '[origin]\nkind = "spawn"\njob = "01kak5jzc2v8e9j7m3t0q4w6xy"\nrun = "1.1"\n'
+    past = Section("history", 1, "tab", {}, trace.render(record("end", "1.2.1", "ok", "0", "")))
+    old = ran(made, head=origin, more=(past,))
+
+    cit("push", "-q", "--again", old)
+
+    job = pushed(made)
+    assert {"kind": "again", "job": old} == job.job["origin"]
+    assert section.find(job.sections, "history") is None
+
+
+def test_what_is_encrypted_is_carried_untouched(made: Made, cit: Cit) -> None:
+    secret = Section("secret", 1, "age", {"is": "toml", "to": "bob"}, b"\x00\xffgeheim")
+    ran(made, more=(secret,))
+
+    cit("push", "-q", "--again", "hello", "--from", "1.2.2", "--priority", "3")
+
+    job = pushed(made)
+    assert ["secret", "program", "history"] == [part.kind for part in job.sections[1:]]
+    assert secret == job.sections[1]._replace(line=0, attrs=secret.attrs)
+    assert 3 == job.job["priority"]
+
+
+def test_options_change_the_job(made: Made, cit: Cit) -> None:
+    ran(made, head='[limits]\ntime = "1m"\nmemory = "64M"\n[vars]\nwho = "you"\n')
+
+    cit("push", "-q", "--again", "hello", "--name", "bye", "--limit", "time=5m", "--set", "who=me")
+
+    job = pushed(made)
+    assert ("bye", {"time": "5m", "memory": "64M"}) == (job.job["name"], job.job["limits"])
+    assert {"who": "me"} == job.job["vars"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--set", "who=me"), "--set: 'who' was 'you' for what is taken over"),
+        (("--set", "x=1"), "--set: 'x' was not set for what is taken over"),
+        (("--env", "A=c"), "--env: 'A' was 'b' for what is taken over"),
+        (("--isolate", "chroot:host"), "--isolate: what is taken over ran elsewhere"),
+        (("--files", "x"), "--files: the job brings what it brought before"),
+    ],
+)
+def test_what_contradicts_the_answers_is_refused(
+    made: Made, cit: Cit, options: tuple[str, ...], message: str
+) -> None:
+    ran(made, head='[vars]\nwho = "you"\n[env]\nA = "b"\n')
+
+    ended = cit("push", "--again", "hello", "--from", "1.2.2", *options)
+
+    assert (2, "", f"cit-push: {message}\n") == ended
+    assert [] == list((made.path / "in").iterdir())
+
+
+def test_what_does_not_contradict_them_is_taken(made: Made, cit: Cit) -> None:
+    ran(made, head='[vars]\nwho = "you"\n')
+
+    ended = cit("push", "-q", "--again", "hello", "--from", "1.2.2", "--set", "who=you")
+
+    assert (0, "", "") == ended
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_near_it(made: Made, cit: Cit) -> None:
+    id = ran(made)
+
+    ended = cit("push", "--again", "hello", "--from", "1.2.4")
+
+    assert (2, "") == ended[:2]
+    assert ended.err.startswith(f"cit-push: no run '1.2.4' in job '{id}'; near it are ")
+    assert "1.2.3" in ended.err
+
+
+def test_a_job_that_has_not_ended_is_done_again_only_as_a_whole(made: Made, cit: Cit) -> None:
+    id = made.put("run", "busy", record("begin", "1", "script", "1"))
+
+    refused = cit("push", "--again", "busy", "--only", "1")
+    ended = cit("push", "-q", "--again", "busy")
+
+    message = f"job '{id}' has not ended: without a run it can be done again"
+    assert (75, "", f"cit-push: {message}\n") == refused
+    assert (0, "", "") == ended
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--from", "1", "x"), ("--only", "1", "x"), ("--again", "x", "y"), ("--again", "x", "--flush"),
+     ("--again", "x", "--from", "1", "--only", "2")],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(
+    made: Made, cit: Cit, arguments: tuple[str, ...]
+) -> None:
+    assert 2 == cit("push", *arguments).code
+
+
+def test_a_job_that_nobody_knows_is_none(made: Made, cit: Cit) -> None:
+    ended = cit("push", "--again", "nobody")
+
+    assert (66, "", f"cit-push: no job 'nobody' in '{made.path}'\n") == ended
+
+
+def test_it_goes_where_the_first_one_was_or_where_it_is_told(
+    made: Made, cit: Cit, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    assert 0 == cit("queue", "init", other).code
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    id = cit("push", "--queue", other, "job.sh").out.strip()
+    old = ran(made)
+
+    there = cit("push", "--again", id).out.strip()
+    elsewhere = cit("push", "--again", old, "--queue", other).out.strip()
+
+    names = {file.name[:26] for file in (other / "in").iterdir()}
+    assert {id, there, elsewhere} == names
+    assert [] == list((made.path / "in").iterdir())
+
+
+def test_a_dry_run_shows_it(made: Made, cit: Cit) -> None:
+    id = ran(made)
+
+    ended = cit("push", "--again", "hello", "--from", "1.2.2", "--dry-run")
+
+    job = asked.parse(ended.out.encode())
+    assert (0, "") == (ended.code, ended.err)
+    assert id == job.job["origin"]["job"] != job.job["id"]
+    assert [] == list((made.path / "in").iterdir())
