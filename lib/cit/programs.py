@@ -69,6 +69,8 @@ def check(text: bytes) -> str:
 
     Whether the machine has what it wants is asked when it is started.
     """
+    if not text.strip():
+        raise Bad("expected a program, found nothing", 1, 1)
     if text.lstrip().startswith(b"%%"):
         raise Bad("expected a program, found a job file; cit-push takes it", 1, 1)
     for part in formats.sections(text):
