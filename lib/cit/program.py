@@ -103,6 +103,8 @@ def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builde
 
 
 def _bad(form: lurch.Node, message: str) -> Bad:
+    if len(message) > lurch.SHOWN:  # it has words of the text
+        message = message[: lurch.SHOWN] + "..."
     return Bad(message, form.line, form.column)
 
 

@@ -253,7 +253,7 @@ STEP = "step"  # a child
 STEPS = "steps"  # all that follow are children
 BUILDER = "builder"  # a child that builds an isolation
 
-WAITED = 100 * 365.25 * 86400  # seconds: the longest that a program may ask to wait
+WAITED = 36525 * 86400  # seconds: the longest that a program may ask to wait
 ALL = -1  # loops to leave: every one, and the program
 
 # How a run can end: the lowest and the highest exit code that goes with each status.

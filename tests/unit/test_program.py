@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cit
-from cit import lurch, program
+from cit import lurch, program, template
 from cit.errors import Bad
-from cit.steps import Steps
+from cit.steps import Steps, chroot
 from cit.wants import CODES, Node, ended
 
 STEPS = Steps()
@@ -97,6 +99,53 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
         ("(for 1 () (no-op 0))", (1, 6), "'for': 'variable' is a name"),
         ("(if (no-op 0) (no-op 0))", (1, 1), "'if' needs its argument 'else': "
          "runs if it is not"),
+        ("(retry (no-op 0) 1001)", (1, 18), "'retry': 'attempts' is at most 1000"),
+        ("(retry (no-op 0) 2 () -1)", (1, 23), "'retry': 'back-off' is at least 0"),
+        ("(pause)", (1, 1), "'pause' needs its argument 'seconds': how long"),
+        ("(pause -1)", (1, 8), "'pause': 'seconds' is at least 0"),
+        ("(pause 1e300)", (1, 8), "'pause': 'seconds' is at most 3155760000"),
+        ('(pause "1")', (1, 8), "'pause': 'seconds' is a number"),
+        ("(wait (60))", (1, 8), "'wait': 'minutes' is at most 59"),
+        ("(wait () (-1))", (1, 11), "'wait': 'hours' is at least 0"),
+        ("(wait () () (0))", (1, 14), "'wait': 'days' is at least 1"),
+        ("(wait () () () (13))", (1, 17), "'wait': 'months' is at most 12"),
+        ("(wait () () ()\n () (8))", (2, 6), "'wait': 'weekdays' is at most 7"),
+        ("(wait (1.0))", (1, 8), "'wait': 'minutes' is a whole number"),
+        ("(wait 0)", (1, 7), "'wait': 'minutes' is a list in brackets"),
+        ("(wait () () (31) (2))", (1, 13),
+         "'wait': it never comes: none of these months has such a day"),
+        ("(wait () () (31) (2 4 6 9 11) ())", (1, 13),
+         "'wait': it never comes: none of these months has such a day"),
+        ("(wait () () () () () ())", (1, 22), "one argument too many for 'wait'"),
+        ('(approve "1" "Go?")', (1, 14), "'approve': 'default' is t or f"),
+        ('(approve 1 "Go?" yes)', (1, 18), "'approve': 'default' is t or f"),
+        ('(approve 1 "Go?" f "alice")', (1, 20), "'approve': 'who' is a list in brackets"),
+        ('(approve 1 "Go?" f (alice))', (1, 21), "'approve': 'who' is a list of users and groups, "
+         "such as (\"alice\" \"@team\")"),
+        *[(f'(approve 1 "Go?" f ("{who}"))', (1, 21), "'approve': 'who' can hold names of users "
+           "and groups only, such as \"@team\"")
+          for who in ("", "@", "a,b", "a b", "@@a", "a@host", "${team}", "a\\n")],
+        ('(let "" "" "" (no-op))', (1, 6), "'let': 'variable' cannot be the name of a variable"),
+        ('(let v "" "")', (1, 1), "'let' needs its argument 'body': the step"),
+        ('(let v "\\000" "" (no-op))', (1, 8),
+         "'let': 'default' holds a NUL byte, which no command can be given"),
+        ('(let v 1 "" (no-op))', (1, 8), "'let': 'default' is a string in double quotes"),
+        ('(spawn "")', (1, 8), "'spawn': 'program' is empty"),
+        ('(spawn "p" 0)', (1, 12), "'spawn': 'version' is at least 1"),
+        ('(spawn "p" "newest")', (1, 12), "'spawn': 'version' is a whole number"),
+        ('(await tea "x")', (1, 8), "'await': 'tea' is neither job nor artefact"),
+        ('(await job "")', (1, 12), "'await': 'name' is empty"),
+        ('(await job "a/b")', (1, 12), "'await': 'a/b' is no id or name of a job"),
+        ('(await artefact "a")', (1, 17), "'await': 'a' is not JOB/ARTEFACT"),
+        ('(await artefact "/a")', (1, 17), "'await': '/a' is not JOB/ARTEFACT"),
+        ('(await_ job "a")', (1, 2), "no step 'await_'; is it 'await'?"),
+        ('(isolate (chroot "debian") (no-op))', (1, 18),
+         "'chroot': no template 'debian', only busybox and host"),
+        ('(isolate (isolate (none) (no-op)) (no-op))', (1, 10), "'isolate' builds no isolation"),
+        ('(isolate (none) (chroot "host"))', (1, 17),
+         "'chroot' builds an isolation: it stands first in 'isolate'"),
+        ('(sequence (isolate (none) (no-op)) (for v () (if (no-op) (script "x") (no-op))))',
+         (1, 58), "'script' outside 'isolate'"),
         ("(no-op 256)", (1, 8), "'no-op': 'code' is at most 255"),
         ("(no-op -1)", (1, 8), "'no-op': 'code' is at least 0"),
         ("(no-op 1.0)", (1, 8), "'no-op': 'code' is a whole number"),
@@ -141,6 +190,131 @@ def test_a_place_is_one_in_the_file_that_the_text_came_from() -> None:
     assert caught.value.show("x.job").startswith(
         "x.job:13:4: no step 'frobnicate'\n    (frobnicate))\n     ^"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(isolate (none) (isolate (chroot "busybox") (isolate (none) (exec "/p"))))',
+        '(isolate (none) (isolate (chroot "${template}") (no-op)))',
+        "(break 5)",
+        "(sequence (retry (break 1) 3))",
+        "(wait () () (29) (2))",
+        "(wait () () (31) (2) (1))",
+        "(wait (0 0) null () (12) (0 7))",
+        "; before\n(no-op null) ; after",
+        "(approve 0.5 null t null)",
+    ],
+)
+def test_what_looks_odd_and_means_something_is_a_program(text: str) -> None:
+    assert parse(text).step in STEPS
+
+
+MANUAL = (Path(__file__).parents[2] / "man" / "cit-program.5").read_text()
+SHOWN = [
+    line.replace("\\(dq", '"')
+    for line in re.findall(r"^\.Dl (\(.*\))$", MANUAL, re.MULTILINE)
+    + re.findall(r"^\.Bd -literal.*\n(\([^.]*\))\n\.Ed$", MANUAL, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_the_programs_of_the_manual_are_programs(text: str) -> None:
+    assert program.parse(text, STEPS, isolated=True).step in STEPS
+
+
+def test_the_manual_has_a_program_with_each_step() -> None:
+    shown = {word for text in SHOWN for word in re.findall(r"\((?!\")([a-z][a-z-]*)", text)}
+
+    assert {"approve", "await", "break", "exec", "for", "if", "isolate", "let", "no-op", "pause",
+            "retry", "sequence", "spawn", "wait", "chroot"} <= shown  # fmt: skip
+
+
+def test_the_templates_that_are_accepted_are_those_that_can_be_built() -> None:
+    assert set(chroot.TEMPLATES) == set(template.WRITABLE)
+
+
+# Inputs that are refused or read; none gives a traceback, and none takes a second.
+
+PROGRAMS = [
+    *SHOWN,
+    '(isolate (none) (exec "/d" "/p" ("a\\255\\n" "${x}") ("A=1") 1.5)) ; done',
+    '(sequence (retry (no-op 1) 3 (lost timeout 75) 2) (approve null "x" t ("a" "@b")))',
+    '(let "v" "1" "c" (for w ("a" "${v}") (if (no-op) (break 2) (wait (0) () (1) () (7)))) 5)',
+    '(sequence (spawn "p" 3) (await artefact "j/a" 1e3) (pause .5) (no-op 007))',
+]
+PIECES = [
+    "(", ")", "()", '"', '""', "\\", ";", "\n", " ", "null", "t", "f", "-", "1", "9" * 39, "1e308",
+    "1e309", "-0.0", "\0", "\udc80", "\ud800", "\u2028", "é", "${", "}", "(" * 300, "a" * 5000,
+    "(sequence ", "(exec ", "(wait (", "\\u{110000}", "\\999", "@",
+]  # fmt: skip
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A right program after a few cuts, swaps and insertions."""
+    text = draw(st.sampled_from(PROGRAMS))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(text)))
+        end = draw(st.integers(at, min(len(text), at + 20)))
+        put = draw(st.sampled_from([*PIECES, text[at:end] * 2, text[end : end + 30], ""]))
+        text = text[:at] + put + text[end:]
+    return text
+
+
+def quickly(text: str) -> Node | None:
+    begun = time.process_time()
+    try:
+        return program.parse(text, STEPS)
+    except Bad as error:
+        assert error.line >= 1
+        assert error.column >= 1
+        assert str(error)
+        assert len(error.show("x")) < 2000
+        return None
+    finally:
+        assert time.process_time() - begun < 1
+
+
+@given(mutated() | st.text())
+def test_any_text_is_a_program_or_bad_data_at_once(text: str) -> None:
+    tree = quickly(text)
+
+    if tree:
+        again = program.parse(lurch.write(lurch.read(text)), STEPS)
+        assert bare(again) == bare(tree)
+
+
+def bare(node: Node) -> Node:
+    """The tree without its places."""
+    return node._replace(children=tuple(map(bare, node.children)), line=0, column=0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(sequence " * 200 + ")" * 200,
+        "(" * 500_000,
+        "(no-op " + "9" * 500_000 + ")",
+        f"(no-op {'9' * 40})",
+        "(pause 1e308)",
+        "(for v (" + '"x" ' * 100_000 + ") (no-op))",
+        '(isolate (none) (exec "' + "x" * 1_000_000 + '"))',
+        '(isolate (none) (exec "' + "\\255" * 250_000 + '"))',
+        '(isolate (none) (exec "' + "${" * 250_000 + '"))',
+        '(isolate (none) (exec "\\000"))',
+        '(isolate (none) (exec "\ud800"))',
+        '(isolate (none) (exec "/p" ("\udcff")))',
+        "(wait (" + "1 " * 100_000 + ") () (31) (2 " * 1 + "2 " * 100_000 + "))",
+        "(sequence " + "(no-op)" * 60_000 + ")",
+        "(" + "x" * 1_000_000 + ")",
+        "(no-op 1\0)",
+        '(approve 1 "' + "\n" * 100_000 + '" x)',
+    ],
+    ids=range(17),
+)
+def test_what_is_huge_or_strange_is_a_program_or_bad_data_at_once(text: str) -> None:
+    quickly(text)
 
 
 def test_exec_may_stand_alone_where_the_job_has_an_isolation() -> None:

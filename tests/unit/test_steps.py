@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cit.wants import Outcome, ended
+from cit import program, walk
+from cit.steps import Steps
+from cit.wants import Ask, End, Outcome, Reply, ended
 
 Tell = Callable[..., list[str]]
 
@@ -244,3 +246,234 @@ def test_retry_tries_again_only_the_failures_that_it_names(
     lines = tell(f'(isolate (none) (retry (exec "/p") 3 {on}))', {"exec": outcome})
 
     assert sum(line.startswith("exec") for line in lines) == count
+
+
+def test_retry_waits_between_attempts_twice_as_long_each_time(tell: Tell) -> None:
+    lines = tell("(retry (no-op 1) 4 () 10)")
+
+    assert [line for line in lines if not line.startswith("end")] == [
+        "begin 1 retry",
+        "begin 1.1.1 no-op",
+        "begin 1.1.1.pause pause",
+        "sleep 1.1.1.pause 10",
+        "begin 1.1.2 no-op",
+        "begin 1.1.2.pause pause",
+        "sleep 1.1.2.pause 20",
+        "begin 1.1.3 no-op",
+        "begin 1.1.3.pause pause",
+        "sleep 1.1.3.pause 40",
+        "begin 1.1.4 no-op",
+        "failed 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("back_off", "slept"),
+    [("1000", [1000, 2000, 3600, 3600]), ("7200", [7200] * 4), ("0.5", [0.5, 1.0, 2.0, 4.0])],
+)
+def test_a_back_off_grows_up_to_an_hour_or_what_was_asked(
+    tell: Tell, back_off: str, slept: list[float]
+) -> None:
+    lines = tell(f"(retry (no-op 1) 5 null {back_off})")
+
+    assert [line.split()[2] for line in lines if line.startswith("sleep")] == list(map(str, slept))
+
+
+def test_retry_does_not_wait_before_the_first_attempt_nor_after_the_last(tell: Tell) -> None:
+    assert not [line for line in tell("(retry (no-op 0) 5 () 10)") if "pause" in line]
+    assert not [line for line in tell("(retry (no-op 1) 1 () 10)") if "pause" in line]
+    assert not [line for line in tell("(retry (no-op 1) 2 (9) 10)") if "pause" in line]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "timeout"])
+def test_a_pause_that_did_not_end_well_is_the_end_of_the_retry(tell: Tell, status: str) -> None:
+    lines = tell("(retry (no-op 1) 3 () 10)", {"sleep 1.1.1.pause": ended(status)})
+
+    assert [line.split()[:3] for line in lines[-3:-1]] == [
+        ["end", "1.1.1.pause", status],
+        ["end", "1", status],
+    ]
+
+
+def test_a_pause_sleeps_so_many_seconds(tell: Tell) -> None:
+    assert tell("(pause 2.5)") == ["begin 1 pause", "sleep 1 2.5", "end 1 ok 0", "ok 0"]
+    assert tell("(pause 0)")[1] == "sleep 1 0"
+
+
+def test_a_wait_sleeps_until_its_calendar_comes(tell: Tell) -> None:
+    assert tell("(wait (0 30) (3) () null (1 7))")[1:3] == [
+        "sleep 1 ((0, 30), (3,), (), (), (1, 7))",
+        "end 1 ok 0",
+    ]
+    assert tell("(wait)")[1] == "sleep 1 ((), (), (), (), ())"
+
+
+@pytest.mark.parametrize("text", ["(pause 5)", "(wait)"])
+def test_a_sleep_that_is_stopped_ends_the_program(tell: Tell, text: str) -> None:
+    lines = tell(f"(sequence {text} (no-op))", {"sleep 1.1": ended("cancelled")})
+
+    assert lines[2:] == ["sleep 1.1" + lines[2][9:], "end 1.1 cancelled 130", "end 1 cancelled 130",
+                         "cancelled 130"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("(approve)", "ask 1 approve no for ever: "),
+        ('(approve "Go?")', "ask 1 approve no for ever: Go?"),
+        ('(approve null "Go?")', "ask 1 approve no for ever: Go?"),
+        ('(approve 60 "Go?" t)', "ask 1 approve yes 60: Go?"),
+        ('(approve 60.5 "Go?" f ("alice" "@ops"))', "ask 1 approve no 60.5 alice @ops: Go?"),
+        ('(approve "Go?" null ("@ops"))', "ask 1 approve no for ever @ops: Go?"),
+    ],
+)
+def test_an_approval_is_asked_for(tell: Tell, text: str, asked: str) -> None:
+    assert tell(text) == ["begin 1 approve", asked, "end 1 ok 0", "ok 0"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply("no", "alice@host"), "alice@host said no"),
+        (Reply("no", "alice@host", "not on a Friday"), "alice@host said no: not on a Friday"),
+        (Reply("no", ""), "nobody answered in time"),
+        (Reply("maybe", "alice@host"), "alice@host said no"),
+    ],
+)
+def test_what_is_not_approved_is_denied_with_who_and_why(reply: Reply, reason: str) -> None:
+    walking = walk.walk(program.parse("(approve)", Steps()), Steps())
+    wants = [next(walking), walking.send(None)]
+
+    assert isinstance(wants[1], Ask)
+    assert walking.send(reply) == End("1", ended("denied", reason))
+
+
+def test_without_an_answer_in_time_the_default_of_an_approval_counts(tell: Tell) -> None:
+    assert tell("(approve 1 null t)", {"ask": Reply("yes", "")})[-1] == "ok 0"
+    assert tell("(approve 1 null f)", {"ask": Reply("no", "")})[-1] == "denied 130"
+
+
+def test_who_is_denied_can_do_something_else(tell: Tell) -> None:
+    lines = tell('(if (approve "Go?") (no-op 1) (no-op 2))', {"ask": Reply("no", "alice")})
+
+    assert lines[-1] == "failed 2"
+
+
+def test_the_comment_of_an_approval_takes_variables(tell: Tell) -> None:
+    lines = tell('(for v ("1.0") (approve "Release ${v}?"))')
+
+    assert "ask 1.1.1 approve no for ever: Release 1.0?" in lines
+
+
+def test_let_asks_for_a_value_and_its_step_has_it(tell: Tell) -> None:
+    text = '(isolate (none) (let v "1" "Which?" (exec "/p" ("-${v}"))))'
+
+    assert tell(text, {"ask": Reply("2 3", "alice")})[5:9] == [
+        "ask 1.2 let 1 for ever: Which?",
+        "begin 1.2.1 exec",
+        "exec 1.2.1 in 1.1: /p -2 3",
+        "end 1.2.1 ok 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("(let v null null (no-op 3))", "ask 1 let  for ever: "),
+        ('(let "v" "1" "Which?" (no-op 3) 60 ("@ops"))', "ask 1 let 1 60 @ops: Which?"),
+    ],
+)
+def test_most_of_a_let_can_be_left_out_and_it_ends_as_its_step(
+    tell: Tell, text: str, asked: str
+) -> None:
+    lines = tell(text)
+
+    assert (asked, "failed 3") == (lines[1], lines[-1])
+
+
+def test_an_answered_value_is_data_and_nothing_is_looked_for_in_it(tell: Tell) -> None:
+    text = '(isolate (none) (let a "" "" (let b "${a}" "" (exec "/p" ("${a}" "${b}")))))'
+
+    lines = tell(text, {"ask 1.2": Reply("${b}", "alice"), "ask 1.2.1": Reply("x", "alice")})
+
+    assert "exec 1.2.1.1 in 1.1: /p ${b} x" in lines
+
+
+@pytest.mark.parametrize("text", ["(approve)", "(let v null null (no-op))"])
+def test_a_question_that_is_stopped_ends_the_program(tell: Tell, text: str) -> None:
+    lines = tell(f"(for x (\"1\" \"2\") {text})", {"ask 1.1.1": ended("cancelled")})
+
+    assert lines[-3:] == ["end 1.1.1 cancelled 130", "end 1 cancelled 130", "cancelled 130"]
+
+
+@pytest.mark.parametrize(
+    ("text", "spawned"),
+    [
+        ('(spawn "test build")', "spawn 1.1 test build newest"),
+        ('(spawn "test build" null)', "spawn 1.1 test build newest"),
+        ('(spawn "test build" 3)', "spawn 1.1 test build 3"),
+    ],
+)
+def test_spawn_has_both_spellings_and_reports_the_job(
+    tell: Tell, text: str, spawned: str
+) -> None:
+    lines = tell(f'(sequence {text} (await job "${{data.spawned}}"))')
+
+    assert (spawned, "await 1.2 job job-of-1.1 None") == (lines[2], lines[5])
+
+
+@pytest.mark.parametrize("status", ["limited", "cancelled", "nostart"])
+def test_a_spawn_that_failed_says_so(tell: Tell, status: str) -> None:
+    assert tell('(spawn "x")', {"spawn": ended(status)})[-1].split()[0] == status
+
+
+@pytest.mark.parametrize(
+    ("text", "awaited"),
+    [
+        ('(await job "build")', "await 1 job build None"),
+        ('(await "job" "build" 60)', "await 1 job build 60"),
+        ('(await artefact "build/a/tree" 1.5)', "await 1 artefact build/a/tree 1.5"),
+    ],
+)
+@pytest.mark.parametrize("outcome", [ended("ok"), ended("failed", code=4), ended("timeout")])
+def test_await_ends_as_what_it_waits_for(
+    tell: Tell, text: str, awaited: str, outcome: Outcome
+) -> None:
+    assert tell(text, {"await": outcome})[1:] == [
+        awaited,
+        f"end 1 {outcome.status} {outcome.code}",
+        f"{outcome.status} {outcome.code}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ['(await job "${v}")', '(await artefact "build/${v}")', '(await artefact "${v}")']
+)
+def test_what_a_variable_makes_of_a_name_is_looked_at_before_it_is_awaited(
+    tell: Tell, text: str
+) -> None:
+    lines = tell(f'(for v ("") {text})')
+
+    assert lines[-1] == "nostart 126"
+    assert not [line for line in lines if line.startswith("await")]
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    ['(pause 5)', "(wait)", '(approve "Go?")', '(spawn "p")', '(await job "j")', "(no-op)"],
+)
+def test_what_waits_may_stand_wherever_a_step_may(tell: Tell, leaf: str) -> None:
+    text = """
+    (sequence {0} (if {0} {0} (no-op 9)) (for v ("1" "2") {0}) (retry {0} 2)
+      (let v "" "" {0}) (isolate (none) {0}))"""
+
+    lines = tell(text.format(leaf))
+
+    assert lines[-1] == "ok 0"
+    assert sum(line.startswith("begin") for line in lines) == 15
+
+
+def test_a_loop_leaves_a_component_for_the_turn() -> None:
+    turning = [name for name, step in Steps().items() if getattr(step, "TURNS", False)]
+
+    assert {"for", "retry"} <= set(turning)
