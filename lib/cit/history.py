@@ -35,6 +35,7 @@ else:
 
 # What happened to a run is not a property of the job.
 ANEW = ("lost", "cancelled", "setup")
+PRELUDE = "0"  # what a job needs it needs again
 NOTED = ("data", "stage", "artefact", "ask", "answer", "wait", "spawn")
 
 
@@ -93,7 +94,7 @@ def select(
             runs[record.run].append(record)
     found: list[Record] = []
     for run, held in runs.items():
-        if not wanted(run) or steps[run] in builders:
+        if not wanted(run) or steps[run] in builders or run.split(".")[0] == PRELUDE:
             continue
         end = _last(held, "end")
         if run not in above and end and (*end.fields, "")[0] not in ANEW:

@@ -78,40 +78,47 @@ def _walk(hold: Held, before: Job, records: list[Record], means: Means) -> Outco
     except OSError as error:
         raise SetupFailed(f"cannot make its workspace: {error}") from error
     try:
-        brought = section.find(request.sections, "files")
-        if brought and not before.runs:
-            _unpack(space, brought.body)
-        told = _last(hold, request.data, records)
         taken = _taken(hold, request, before, space)
+        told = _last(hold, request.data, records)
         around = Around(hold, request, before.attempt, means, space, Loop(), told)
         return Interpreter(around, before, records, taken).run()
     finally:
         space.close()
 
 
-def _unpack(space: workspace.Workspace, body: bytes) -> None:
-    try:
-        space.unpack(body)
-    except OSError as error:
-        raise SetupFailed(f"cannot unpack its files: {error}") from error
-
-
 def _taken(
     hold: Held, request: asked.Asked, before: Job, space: workspace.Workspace
 ) -> Taken:
-    """What a job takes over that does another one again; at its start the workspace, too."""
-    if request.job.get("origin", {}).get("kind") != "again":
-        return history.Taken()
+    """What a job takes over that does another one again; before the first step, fill its workspace.
+
+    What it brings along is in a copy of a workspace, as the earlier job left it there.
+    """
+    brought, copied = section.find(request.sections, "files"), False
+    taken = history.Taken()
+    if request.job.get("origin", {}).get("kind") == "again":
+        from cit import again
+
+        taken = again.taken(hold.queue, request)
+        if not before.runs:
+            copied = _inherit(hold, request, before.who, space)
+    if brought and not before.runs and not copied:
+        try:
+            space.unpack(brought.body)
+        except OSError as error:
+            raise SetupFailed(f"cannot unpack its files: {error}") from error
+    return taken
+
+
+def _inherit(hold: Held, request: asked.Asked, who: str, space: workspace.Workspace) -> bool:
     from cit import again
 
-    if not before.runs:
-        try:
-            _, said = again.inherit(hold.queue, request, before.who, space)
-        except OSError as error:
-            raise SetupFailed(f"cannot copy the workspace: {error}") from error
-        if said:
-            hold.record("log", "-", "cit", said)
-    return again.taken(hold.queue, request)
+    try:
+        copied, said = again.inherit(hold.queue, request, who, space)
+    except OSError as error:
+        raise SetupFailed(f"cannot copy the workspace: {error}") from error
+    if said:
+        hold.record("log", "-", "cit", said)
+    return copied
 
 
 def _last(hold: Held, data: bytes, records: list[Record]) -> dict[str, str]:

@@ -132,6 +132,22 @@ def test_what_the_machine_or_a_person_ended_is_done_anew(ending: str) -> None:
     assert [] == history.select(records, history.before("1.2"))
 
 
+def test_what_a_job_needs_before_it_starts_it_needs_again() -> None:
+    records = trace("""
+        begin 0 sequence
+        begin 0.1 await
+        end 0.1 ok 0
+        end 0 ok 0
+        begin 1 sequence
+        begin 1.1 exec
+        end 1.1 ok 0
+        begin 1.2 exec
+    """)
+
+    assert ["1.1"] == runs(history.select(records, history.before("1.2")))
+    assert ["1.1"] == runs(history.select(records, history.beside("1.2")))
+
+
 def test_of_several_attempts_the_last_one_counts() -> None:
     records = trace("""
         begin 1 sequence
