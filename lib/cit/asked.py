@@ -1,7 +1,7 @@
 """What a job asks: the sections above its trace, made, checked and read back.
 
-A job is written as a job file, as plain TOML, as a Lurch program or as a script;
-compose() makes the sections of any of them. What the queue accepts is decided here
+A job is written as a job file, as plain TOML, as a Lurch program, as stages or as a
+script; compose() makes the sections of any of them. What the queue accepts is decided here
 too, so that a push refuses what an admission would.
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections import namedtuple
 
-from cit import formats, name, program, section, toml
+from cit import formats, lurch, name, program, section, toml
 from cit.errors import Bad
 from cit.section import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, NamedTuple
 
     from cit.wants import Node
@@ -114,4 +114,23 @@ def _tree(sections: list[Section], head: Mapping[str, Any]) -> Node:
         return program.script(text, isolation(head), settings)
     from cit.steps import Steps
 
-    return program.parse(text, Steps(), first=body.line + 1)
+    read: Callable[[str], lurch.Node] = lurch.read
+    if body.format != "lurch":
+        from cit import stages
+
+        ground = stages.Ground(isolation(head), tuple(head.get("vars", {})))
+        read = stages.reader(body.format, ground)
+    tree = program.parse(text, Steps(), first=body.line + 1, read=read)
+    return _slots(tree, head["slots"]) if "slots" in head else tree
+
+
+def _slots(node: Node, slots: int) -> Node:
+    """With the job's number in every step that leaves its own out.
+
+    The number is in the tree, so it is the same wherever the job runs or goes on.
+    """
+    args = node.args
+    if args.get("slots", 0) is None:
+        args = {**args, "slots": slots}
+    children = tuple(_slots(child, slots) for child in node.children)
+    return node._replace(args=args, children=children)

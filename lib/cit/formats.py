@@ -33,6 +33,10 @@ _RECORD = (
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
     rb"\t([a-z][a-z0-9-]{0,31})\t(-|[a-z0-9]+(?:\.[a-z0-9]+)*)((?:\t[^\t]*)*)"
 )
+_STAGE_NAME = KINDS["program"].schema["properties"]["stage"]["items"]["properties"]["name"]
+_STAGE = re.compile(
+    r"{0}:(?:[ \t]+{0})*[ \t]*(?:\[[^\]]*\][ \t]*)?(?:#.*)?".format(_STAGE_NAME["pattern"]).encode()
+)
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r"
 
 
@@ -72,9 +76,10 @@ def read(data: bytes, *, filled: bool = False) -> Job:
 def sections(data: bytes) -> list[Section]:
     """The sections of a job file, or those that a plain file of another form stands for.
 
-    A script begins with `#!`, a Lurch program with `(` (after blanks and comments), and
-    anything else is one TOML file of kind `plain`. A made section is at line 0, so that
-    the first line of its body is line 1 of the file. Raises Bad.
+    A script begins with `#!`, a Lurch program with `(`, a text of stages with `NAME:`
+    (after blanks and comments), and anything else is one TOML file of kind `plain`. A made
+    section is at line 0, so that the first line of its body is line 1 of the file. Raises
+    Bad.
     """
     start = data[: section.ASKED_CAP].lstrip()
     if not start:
@@ -92,28 +97,54 @@ def sections(data: bytes) -> list[Section]:
     except Bad:
         if b"=" in next(iter(start.splitlines())) or start.startswith((b"[", b"#")):
             raise
-        forms = "a script with '#!', a Lurch program with '(', a job file with '%%'"
-        raise Bad(f"expected a job: {forms}, or TOML with a key 'program'", 1, 1) from None
-    text = value.pop("program").encode()
-    made = _made("program", program_format(text), text)
-    # Its lines are those of the file where it stands there as it is, without escapes.
-    at = data.find(text)
-    line = data.count(b"\n", 0, at) + 1 if at >= 0 else toml.finder(data.decode())(("program",))[0]
-    return [_made("job", "toml", toml.dumps(value)), made._replace(line=line - 1)]
+        forms = "a script with '#!', a Lurch program with '(', stages with 'NAME:', a job file"
+        keys = "a key 'program' or tables [[stage]]"
+        raise Bad(f"expected a job: {forms} with '%%', or TOML with {keys}", 1, 1) from None
+    if ("program" in value) == ("stage" in value):
+        message = "key 'program' is missing, or tables [[stage]]"
+        if "stage" in value:
+            message = "expected a key 'program' or tables [[stage]], found both"
+        raise Bad(message, *toml.finder(data.decode())(("stage",)))
+    made = _program(data, value)
+    return [_made("job", "toml", toml.dumps(value)), made]
 
 
 def is_program(data: bytes) -> bool:
-    """Whether a file is a script or a Lurch program by its content, and not TOML or sections."""
-    return data.startswith(b"#!") or program_format(data) == "lurch"
+    """Whether a file is a program by its content, and not TOML or sections."""
+    return data.startswith(b"#!") or program_format(data) != "sh"
 
 
 def program_format(text: bytes) -> str:
-    """`lurch` where the first thing that is no comment is a parenthesis, else `sh`."""
-    for line in text.splitlines():
-        line = line.strip()
-        if line and not line.startswith(b";"):
-            return "lurch" if line.startswith(b"(") else "sh"
-    return "sh"
+    """`lurch` or `stages` by the first line that is no comment, else `sh`."""
+    if _first(text, b";").lstrip().startswith(b"("):
+        return "lurch"
+    script = text.lstrip().startswith(b"#!")
+    return "stages" if not script and _STAGE.fullmatch(_first(text, b"#").rstrip()) else "sh"
+
+
+def _first(text: bytes, comment: bytes) -> bytes:
+    """The first line that is neither blank nor a comment."""
+    lines = (line for line in text.splitlines() if line.strip())
+    return next((line for line in lines if not line.lstrip().startswith(comment)), b"")
+
+
+def _program(data: bytes, value: dict[str, Any]) -> Section:
+    """The program section of a plain file, taken out of its value."""
+    if "stage" in value:
+        part = {"stage": value.pop("stage")}
+        text = toml.part(data.decode(), "stage")
+        if text and toml.loads(text.encode(), 1, len(data) + 1) == part:
+            blank = len(text) - len(text.lstrip("\n"))  # lines of other keys, left empty
+            made = _made("program", "toml", text[blank:].encode())
+            return made._replace(line=blank)
+        # Not written as tables: then its lines are lost.
+        return _made("program", "toml", toml.dumps(part))
+    text = value.pop("program")
+    made = _made("program", program_format(text.encode()), text.encode())
+    # Its lines are those of the file where it stands there as it is, without escapes.
+    at = data.find(text.encode())
+    line = data.count(b"\n", 0, at) + 1 if at >= 0 else toml.finder(data.decode())(("program",))[0]
+    return made._replace(line=line - 1)
 
 
 # --- one text ---------------------------------------------------------------------------------
@@ -225,6 +256,13 @@ def _body(part: Section, head: dict[str, Any], *, filled: bool) -> Iterator[Bad]
                 return
     elif part.kind == "program" and not part.body.strip():
         yield Bad("expected a program, found nothing", *_mark(part))
+    elif part.kind == "program" and part.format == "toml":
+        try:
+            value = toml.loads(part.body, line, KINDS["program"].cap)
+        except Bad as bad:
+            yield bad
+            return
+        yield from complaints("program", value, part.body, line)
 
 
 def _mark(part: Section) -> tuple[int, int, str]:

@@ -28,7 +28,7 @@ from cit.wants import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from cit.wants import Arg, Step
@@ -37,14 +37,15 @@ NOTHING = lurch.symbol("null")  # where an argument is left out
 
 
 def parse(
-    text: str, steps: Mapping[str, Step], *, isolated: bool = False, first: int = 1
-) -> Node:
-    """The tree of a Lurch text whose first line is line `first` of its file.
+    text: str, steps: Mapping[str, Step], *, isolated: bool = False, first: int = 1,
+    read: Callable[[str], lurch.Node] = lurch.read,
+) -> Node:  # fmt: skip
+    """The tree of a text whose first line is line `first` of its file.
 
-    Raises Bad with line, column and the text of the line.
+    `read` makes the expression of it. Raises Bad with line, column and the text of the line.
     """
     try:
-        return load(lurch.read(text), steps, isolated=isolated)
+        return load(read(text), steps, isolated=isolated)
     except Bad as error:
         if error.line:
             line = text.split("\n", error.line)[error.line - 1]
@@ -53,21 +54,29 @@ def parse(
         raise
 
 
-def load(expression: lurch.Node, steps: Mapping[str, Step], *, isolated: bool = False) -> Node:
+def load(
+    expression: lurch.Node, steps: Mapping[str, Step], *, isolated: bool = False, around: str = ""
+) -> Node:
     """The tree of a parsed expression. Raises Bad with the place of what is wrong.
 
-    `isolated`: the program will stand in an isolation that is not written in it.
+    `isolated`: it will stand in an isolation that is not written in it; `around` is the step
+    that it will stand in.
     """
-    return _load(expression, steps, isolated, builder=False)
+    return _load(expression, steps, isolated, around, builder=False)
 
 
-def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builder: bool) -> Node:
+def _load(
+    form: lurch.Node, steps: Mapping[str, Step], isolated: bool, around: str, *, builder: bool
+) -> Node:
     # One Python frame a level, so that DEPTH levels stay far from its limit.
     step = _step(form, steps)
     name = form.value[0].value
     if builder != getattr(step, "BUILDS", False):
         raise _bad(form, f"'{name}' builds no isolation" if builder
                    else f"'{name}' builds an isolation: it stands first in 'isolate'")  # fmt: skip
+    where = getattr(step, "WITHIN", around)
+    if where != around:
+        raise _bad(form, f"'{name}' outside '{where}'")
     if getattr(step, "ISOLATED", False) and not isolated:
         raise _bad(form, f"'{name}' outside 'isolate'")
     within = isolated or any(arg.kind == BUILDER for arg in step.ARGS)
@@ -80,7 +89,7 @@ def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builde
         if arg.kind == STEPS:
             first = len(children)
             for item in forms[place:]:
-                children.append(_load(item, steps, within, builder=False))
+                children.append(_load(item, steps, within, name, builder=False))
             args[arg.name] = tuple(range(first, len(children)))
             forms = forms[:place]
         elif place >= len(forms) or forms[place][:2] == NOTHING[:2]:
@@ -90,7 +99,7 @@ def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builde
             args[arg.name] = arg.default
         elif arg.kind in (STEP, BUILDER):
             args[arg.name] = len(children)
-            children.append(_load(forms[place], steps, within, builder=arg.kind == BUILDER))
+            children.append(_load(forms[place], steps, within, name, builder=arg.kind == BUILDER))
         else:
             args[arg.name] = _value(name, arg, forms[place])
     if len(forms) > len(step.ARGS):
@@ -99,6 +108,11 @@ def _load(form: lurch.Node, steps: Mapping[str, Step], isolated: bool, *, builde
     if wrong:
         at = [arg.name for arg in step.ARGS].index(wrong[0])
         raise _bad(forms[at] if at < len(forms) else form, f"'{name}': {wrong[1]}")
+    if hasattr(step, "review"):
+        found = step.review(args, tuple(children))
+        if found:
+            at = children[found[0]]
+            raise Bad(f"'{name}': {found[1]}", at.line, at.column)
     return Node(name, args, tuple(children), form.line, form.column)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cit.asked import Asked
 
 CAP = 16 << 20  # bytes: anything longer is refused by its size without being read whole
-SUFFIXES = ("job", "toml", "lurch", "sh")
+SUFFIXES = ("job", "toml", "lurch", "stages", "sh")
 
 
 def options(p: argparse.ArgumentParser) -> None:

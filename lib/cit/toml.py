@@ -87,6 +87,41 @@ def finder(text: str, line: int = 1) -> Callable[[Path], tuple[int, int, str]]:
     return find
 
 
+def part(text: str, key: str) -> str:
+    """Of a valid text only the tables `[key]`, `[[key]]` and those in them, at their lines.
+
+    All other lines are empty. An empty text where `key` is written in another way.
+    """
+    kept, last, keeps = [], 0, False
+    for at, name in _headers(text):
+        lines = text[last:at]
+        kept.append(lines if keeps else "\n" * lines.count("\n"))
+        last, keeps = at, name == key
+    kept.append(text[last:] if keeps else "")
+    found = "".join(kept)
+    return found if found.strip() else ""
+
+
+def _headers(text: str) -> Iterator[tuple[int, str]]:
+    """Where the line of each header of a table begins, and the first part of its key."""
+    start = depth = 0
+    within = ""  # the line: nothing yet, a header, or anything else
+    for token in _tokens(text):
+        mark = token[0]
+        if token.lastgroup in ("space", "comment"):
+            continue
+        if mark == "\n":
+            if not depth:
+                start, within = token.end(), ""
+        elif not within:
+            within = "header" if mark == "[" else "value"
+        elif within == "header" and mark != "[":
+            yield start, _key(mark)
+            within = "named"
+        elif within == "value" and token.lastgroup == "mark":
+            depth += (mark in "[{") - (mark in "]}")
+
+
 def _simple(text: str) -> dict[str, Any] | None:
     """The value of a text in the plainest TOML, None where it may be anything more.
 

@@ -196,7 +196,7 @@ class _Walk:
                 else:
                     try:
                         args = _expanded(node.args, step.ARGS, self._variables(at))
-                        call = Call(node, args, run, isolation, at.variables)
+                        call = Call(node, args, run, isolation, at.variables, self.steps)
                         outcome = yield from step.run(call)
                     except Leave as leave:
                         outcome = leave.outcome

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         run: str
         isolation: Isolation | None
         variables: Mapping[str, str]
+        steps: Mapping[str, Step]  # all there are
 
     class Do(NamedTuple):
         """Run the child at place `child` (from 0), or `node` in its stead.
@@ -200,9 +201,11 @@ if TYPE_CHECKING:
         It may also have: BUILDS = True (builds an isolation, stands only where one is
         wanted), ISOLATED = True (only inside an isolation), GROWS = True (takes the `stages`
         of the outcomes of its children), TURNS = True (the runs of its children have one
-        component more, the turn), `arrange(forms)`, which puts another spelling in the
-        declared order, and `check(args)`, which returns None or the name of an argument and
-        what is wrong with it.
+        component more, the turn), WITHIN = the step that it stands directly in, and nowhere
+        else, `arrange(forms)`, which puts another spelling in the declared order,
+        `check(args)`, which returns None or the name of an argument and what is wrong with
+        it, and `review(args, children)`, which returns None or the place of a child and
+        what is wrong with that.
         """
 
         HELP: str
@@ -220,7 +223,7 @@ else:
         "status code signal reason value leave data stages",
         defaults=(0, 0, "", None, 0, (), ()),
     )
-    Call = namedtuple("Call", "node args run isolation variables")
+    Call = namedtuple("Call", "node args run isolation variables steps")
     Do = namedtuple("Do", "child path variables isolation cleanup node",
                     defaults=((), {}, None, False, None))  # fmt: skip
     Fork = namedtuple("Fork", "do")

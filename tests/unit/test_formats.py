@@ -173,7 +173,7 @@ def test_control_characters_of_a_value_do_not_reach_a_terminal() -> None:
         ("%% job 2 toml\n%% program 1 sh\nx\n", 1, "unknown version 2 of 'job', only 1 is known"),
         ("%% job 1 yaml\n%% program 1 sh\nx\n", 1, "unknown format 'yaml', expected 'toml'"),
         ("%% job 1 toml\n%% program 1 bash\nx\n", 2,
-         "unknown format 'bash', expected 'lurch' or 'sh'"),
+         "unknown format 'bash', expected 'lurch', 'sh', 'stages' or 'toml'"),
         ("%% job 1 toml\n%% program 1 sh to=me\nx\n", 2,
          "unknown attribute 'to', none is known here"),
         ("%% job 1 toml\n%% program 1 sh\nx\n%% program 1 sh\ny\n", 4,
@@ -258,7 +258,9 @@ def test_plain_toml_is_a_job_with_its_program_as_a_text() -> None:
 
 
 def test_plain_toml_without_a_program_is_told_so() -> None:
-    assert ["key 'program' is missing"] == [str(bad) for bad in formats.check(b'name = "x"\n')]
+    told = [str(bad) for bad in formats.check(b'name = "x"\n')]
+
+    assert ["key 'program' is missing, or tables [[stage]]"] == told
 
 
 @pytest.mark.parametrize("data", [b"hello world\nhow are you = x\n", b"\x7fELF\x02\xff\n", b"x"])
