@@ -41,7 +41,9 @@ def offset(zone: str) -> Callable[[int], int]:
     where = ZoneInfo(zone)
 
     def east(instant: int) -> int:
-        return int(datetime.fromtimestamp(instant, where).utcoffset().total_seconds())  # type: ignore[union-attr]
+        told = datetime.fromtimestamp(instant, where).utcoffset()
+        assert told is not None
+        return int(told.total_seconds())
 
     return east
 
