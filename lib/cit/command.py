@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cit.isolation import Entry
     from cit.supervise import Loop
     from cit.usage import Usage
-    from cit.wants import Down, Exec, Up
+    from cit.wants import Down, Exec, Up, Want
     from cit.workspace import Workspace
 
     Echo = Callable[[str, bytes], None]
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         echo: Echo | None = None
         interrupted: Callable[[], str] = lambda: ""  # by whom, where a person sits before it
         patience: float | None = None  # seconds of waiting before the slot is left; None: never
+        consent: Callable[[Want], bool] | None = None  # asked before each step, where one is
+        tell: Callable[[str], None] | None = None  # what the job waits for, to who watches it
 
     class Around(NamedTuple):
         """What all commands of a job have in common."""
@@ -55,8 +57,8 @@ if TYPE_CHECKING:
         last: dict[str, str]  # `last.NAME`: what the job before it of that name reported
 else:
     Means = namedtuple(
-        "Means", "tree user base grace echo interrupted patience",
-        defaults=(None, lambda: "", None),
+        "Means", "tree user base grace echo interrupted patience consent tell",
+        defaults=(None, lambda: "", None, None, None),
     )  # fmt: skip
     Around = namedtuple("Around", "hold request attempt means space loop last")
 

@@ -197,6 +197,8 @@ class Interpreter:
             for kind, fields in history.notes(self.taken, want.run):
                 self._note(kind, want.run, *fields)
             return earlier[0]
+        if self.means.consent and not self.means.consent(want):
+            return self.wishes.stop("stopped between two steps")
         if isinstance(want, Begin):
             self.wishes.listen()
             answer = self._begin(want)
@@ -217,7 +219,10 @@ class Interpreter:
             return spawning.spawn(self.hold, self.wishes.job.who, want, self._noted(want))
         else:
             assert isinstance(want, Ask | Sleep | Await), f"a want that no runner knows: {want}"
-            self.waiting[want.run] = waits.begin(want, self._noted(want), self._note)
+            wait = waits.begin(want, self._noted(want), self._note)
+            self.waiting[want.run] = wait
+            if self.means.tell and waits.long(wait):
+                self.means.tell(waits.told(wait, self.hold.name.id))
             return LATER
         return None
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SLOTS = 1 << 61  # the bytes above all admission numbers: one for each slot
 MANAGER = 1 << 62  # the one that ticks
 PROGRAMS = MANAGER + 1  # the one that changes stored programs
+LINGER = MANAGER + 2  # the one that waits for parked jobs where no cron comes by
 _LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
 
 

@@ -122,10 +122,15 @@ def _guard(workers: list[int]) -> int:
     return worst
 
 
-def run(path: str, request: Asked, echo: Echo | None) -> Outcome:
+def run(path: str, request: Asked, echo: Echo | None, *, stepping: bool = False) -> Outcome:
     """Run a job here and now, in the queue at `path` but in no slot of it."""
+    from cit import stepping as by_step
+
     queue = Queue(path)
-    given = means(queue, echo, here=True)._replace(interrupted=_interruptible())
+    given = means(queue, echo, here=True)._replace(
+        interrupted=_interruptible(), tell=by_step.say,
+        consent=by_step.Stepping() if stepping else None,
+    )  # fmt: skip
     with _begin(queue, request) as hold:
         outcome = work.work(hold, given)
         assert outcome is not None, "what somebody waits for is not parked"
@@ -159,14 +164,26 @@ def _worker(path: str, slot: int) -> int:
             with hold:
                 work.work(hold, given)
         queue.locks.release(locks.SLOTS + slot)
-        if manager.dropped(queue):
-            # A job that pushes others starts nothing for them; and who answered while its job
-            # was being parked found it in our hands.
+        if _news(queue):
             manager.tick(queue)
         # Who admitted a job meanwhile saw this slot taken, and relies on another look.
         if not choice.more():
             break
     return DONE
+
+
+def _news(queue: Queue) -> bool:
+    """Whether there is something for a tick that nobody else may come to do.
+
+    A job that pushes others starts nothing for them; who answered while its job was being
+    parked found it in our hands; and what ended now may be what others await.
+    """
+    due = manager.due(queue)
+    return bool(
+        manager.dropped(queue)
+        or (due is not None and due <= time.time())
+        or manager.awaited(queue)
+    )
 
 
 class _Choice:

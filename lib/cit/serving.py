@@ -14,18 +14,31 @@ import time
 from cit import locks, manager, start
 from cit.queue import Queue
 from cit.send import PASSING
-from cit.watch import Watch
+from cit.watch import INTERVAL, Watch
 
 RESCAN = 60.0  # seconds
+LAZY = 1.0  # seconds between two looks of who may be there for weeks
+SOON = 0.05  # seconds: what is due in this instant may not be by the clock of the next
 PAUSE = 1.0  # seconds after a failure, before changes are looked for again
 
 
-def serve(queue: Queue, slots: int | None) -> None:
-    """Until interrupted. Raises Failure where the queue is not ours."""
+def linger(queue: Queue, slots: int | None) -> None:
+    """Serve for as long as parked jobs have a time at which they go on.
+
+    Where no cron comes by, who started a runner would else wait in vain. One process does it
+    for all: where there is one, this ends at once.
+    """
+    if manager.due(queue) is not None and queue.locks.hold(locks.LINGER):
+        serve(queue, slots, lingering=True)
+
+
+def serve(queue: Queue, slots: int | None, *, lingering: bool = False) -> None:
+    """Until interrupted, or nothing is to come. Raises Failure where the queue is not ours."""
     runners: set[int] = set()
-    paths = [queue.directory(state).path for state in ("in", "answers", "wait", "run")]
-    with Watch(*paths) as changes:
-        while True:
+    paths = [queue.directory(state).path for state in ("in", "answers", "wait", "run", "park")]
+    interval = LAZY if lingering else INTERVAL
+    with Watch(*paths, interval=interval) as changes:
+        while not lingering or runners or manager.due(queue) is not None:
             try:
                 manager.tick(queue)
                 if _free(queue, slots or queue.slots) and manager.busy(queue):
@@ -38,8 +51,14 @@ def serve(queue: Queue, slots: int | None) -> None:
                 reason = os.strerror(error.errno or 0).lower()
                 sys.stderr.write(f"cit-run: cannot serve '{queue.path}' now: {reason}\n")
                 time.sleep(PAUSE)
-            changes.wait(RESCAN)
+            changes.wait(_pause(queue))
             runners = {pid for pid in runners if os.waitpid(pid, os.WNOHANG)[0] == 0}
+
+
+def _pause(queue: Queue) -> float:
+    """Seconds until it is time to look again, whatever changes."""
+    due = manager.due(queue)
+    return RESCAN if due is None else min(max(due - time.time(), 0) + SOON, RESCAN)
 
 
 def _free(queue: Queue, slots: int) -> bool:

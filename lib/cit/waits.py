@@ -35,6 +35,9 @@ else:
     Wait = namedtuple("Wait", "want instant due awaits", defaults=("",))
 
 
+MOMENT = 5.0  # seconds that nobody wonders about
+
+
 class Parked(Exception):
     """All that is left to do is to wait, for long: the job leaves its slot.
 
@@ -84,6 +87,24 @@ def look(hold: Held, wait: Wait, reply: Reply | None) -> Any:
             found = Outcome("timeout", 124, reason=f"{want.what} '{want.name}' is not over in time")
         return () if found is None else found
     return None if over else ()
+
+
+def long(wait: Wait) -> bool:
+    """Whether somebody who sees the job wait would wonder why."""
+    return isinstance(wait.want, Ask) or wait.due is None or wait.due > time.monotonic() + MOMENT
+
+
+def told(wait: Wait, id: str) -> str:
+    """What somebody reads who sees the job wait."""
+    want = wait.want
+    until = f" until {trace.stamp(wait.instant)}" if wait.instant is not None else ""
+    if isinstance(want, Ask):
+        values = "yes|no" if want.verb == "approve" else "VALUE"
+        text = f"'{want.comment}': cit-answer {id}.{want.run} {values}"
+        return f"{text} ({until.strip()}, then '{want.default}')" if until else text
+    if isinstance(want, Await):
+        return f"{want.run} waits for {want.what} {want.name}{until}"
+    return f"{want.run} waits{until}"
 
 
 def parked(waits: list[Wait]) -> Parked:

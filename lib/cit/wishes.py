@@ -73,6 +73,11 @@ class Wishes:
         why = self.stopped(run, cleanup=cleanup)
         return Outcome("cancelled", 130, reason=why) if why else None
 
+    def stop(self, reason: str) -> Outcome:
+        """Stop the job in the name of who runs it; the Outcome of what was to come next."""
+        self._add(self.hold.record("stop", "-", people.who(), reason))
+        return Outcome("cancelled", 130, reason=f"stopped by {people.who()}: {reason}")
+
     def withheld(self, now: float) -> bool:
         """Whether no further step may begin."""
         return self.job.withheld(now)

@@ -91,7 +91,7 @@ def _init(path: str, args: argparse.Namespace) -> int:
 def _tick(queue: Queue, args: argparse.Namespace) -> int:
     manager.tick(queue)
     if start.wanted(queue) and manager.busy(queue):
-        start.command(queue, "run")
+        start.command(queue, "run", "--linger")
     return DONE
 
 

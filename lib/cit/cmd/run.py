@@ -27,7 +27,10 @@ def parser() -> Parser:
     p.add_argument("file", nargs="?", metavar="FILE", help="a job in any form; - is standard input")
     request.options(p)
     p.add_argument("-j", "--slots", type=int, metavar="N", help="jobs at once; else the queue's")
+    p.add_argument("--step", action="store_true", help="with FILE: ask before each step")
     p.add_argument("--watch", action="store_true", help="serve the queue until interrupted")
+    p.add_argument("--linger", action="store_true",
+                   help="then wait for parked jobs that have a time at which they go on")
     p.add_argument("--check", action="store_true", help="say what this machine offers and lacks")
     p.add_argument("-q", "--quiet", action="store_true", help="do not show the job's output")
     return p
@@ -43,22 +46,32 @@ def main(argv: list[str]) -> int:
     given = args.file is not None or command
     if args.file is not None and command:
         raise Failure(USAGE, "expected a file or a command, not both")
-    if args.watch and given:
-        raise Failure(USAGE, "--watch serves a queue: expected neither file nor command")
+    if (args.watch or args.linger) and given:
+        raise Failure(USAGE, "--watch and --linger serve a queue: expected no file or command")
     if given:
         return _run(args, command)
-    if "--" in argv or args.bring or request.changes(args):
+    if "--" in argv or args.step or args.bring or request.changes(args):
         raise Failure(USAGE, "expected a file or a command to run")
     path = os.path.abspath(args.queue) if args.queue else config.queue()
     queue = Queue(path)
+    return _serve(queue, args)
+
+
+def _serve(queue: Queue, args: argparse.Namespace) -> int:
+    code, us = DONE, os.getpid()
     if not args.watch:
         if queue.mine:  # else it is refused below
             manager.tick(queue)
-        return runner.serve(path, args.slots)
+        code = runner.serve(queue.path, args.slots)
+        if not args.linger or os.getpid() != us:  # a worker comes back here too
+            return code
     from cit import serving
 
-    serving.serve(queue, args.slots)
-    return DONE
+    if args.watch:
+        serving.serve(queue, args.slots)
+    else:
+        serving.linger(queue, args.slots)
+    return code
 
 
 def _run(args: argparse.Namespace, command: list[str]) -> int:
@@ -67,7 +80,8 @@ def _run(args: argparse.Namespace, command: list[str]) -> int:
     job = request.compose(
         args.file, command, args.bring, request.changes(args), id, str(queue.setting("name"))
     )
-    outcome = runner.run(queue.path, job, None if args.quiet else _echo())
+    echo = None if args.quiet else _echo()
+    outcome = runner.run(queue.path, job, echo, stepping=args.step)
     home.receive([send.receipt("ran", job, queue.path)])
     if outcome.status not in ("ok", "failed"):
         why = outcome.reason or (_signal(outcome.signal) if outcome.signal else "")
