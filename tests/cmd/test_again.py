@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,3 +217,156 @@ def test_a_dry_run_shows_it(made: Made, cit: Cit) -> None:
     assert (0, "") == (ended.code, ended.err)
     assert id == job.job["origin"]["job"] != job.job["id"]
     assert [] == list((made.path / "in").iterdir())
+
+
+# --- running it ------------------------------------------------------------------------------
+
+
+BUILD = """\
+(isolate (none)
+  (sequence
+    (script "echo one >>ledger; printf 'commit\\tabc\\n' >>$CIT_DATA")
+    (exec "/bin/sh" ("-c" "echo two ${data.commit} >>ledger; test -e %s"))
+    (script "echo three >>ledger")))
+"""
+
+
+def work(cit: Cit) -> None:
+    assert 0 == cit("queue", "tick").code
+    assert 0 == cit("run").code
+
+
+def ledger(id: str) -> list[str]:
+    """What the commands of a job wrote into its workspace, and whatever it was copied from."""
+    base = Path(os.environ.get("CIT_WORK") or Path(os.environ["CIT_HOME"]) / "work")
+    [file] = base.glob(f"*/{id}/ledger")
+    return file.read_text().splitlines()
+
+
+def test_the_rest_of_a_job_is_done_in_a_copy_of_its_workspace(
+    made: Made, cit: Cit, tmp_path: Path
+) -> None:
+    (tmp_path / "build.lurch").write_text(BUILD % "fixed")
+    (tmp_path / "fixed").touch()
+    first = cit("push", "build.lurch").out.strip()
+    work(cit)
+    assert ["one", "two abc"] == ledger(first)
+
+    again = cit("push", "--again", first, "--from", "1.2.2", "--limit", "time=1m").out.strip()
+    work(cit)
+
+    assert ["one", "two abc", "two abc"] == ledger(again)
+    assert ["one", "two abc"] == ledger(first), "the old one stays"
+    log = cit("logs", "--raw", again).out + cit("logs", again).err
+    assert f"taken over from {first}" in log
+    assert f"workspace copied from job {first}" in log
+
+
+def test_one_run_alone_is_done_again(made: Made, cit: Cit, tmp_path: Path) -> None:
+    (tmp_path / "build.lurch").write_text(BUILD % "ledger")
+    first = cit("push", "build.lurch").out.strip()
+    work(cit)
+    assert ["one", "two abc", "three"] == ledger(first)
+
+    again = cit("push", "--again", first, "--only", "1.2.2").out.strip()
+    work(cit)
+
+    assert ["one", "two abc", "three", "two abc"] == ledger(again)
+
+
+def test_a_job_that_is_done_again_as_a_whole_begins_in_an_empty_workspace(
+    made: Made, cit: Cit, tmp_path: Path
+) -> None:
+    (tmp_path / "build.lurch").write_text(BUILD % "fixed")
+    first = cit("push", "build.lurch").out.strip()
+    work(cit)
+
+    again = cit("push", "--again", first).out.strip()
+    work(cit)
+
+    assert ["one", "two abc"] == ledger(again)
+
+
+def test_what_a_job_brought_is_as_it_left_it(made: Made, cit: Cit, tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("brought\n")
+    (tmp_path / "build.lurch").write_text(BUILD % "fixed")
+    first = cit("push", "--files", "ledger", "build.lurch").out.strip()
+    work(cit)
+
+    again = cit("push", "--again", first, "--from", "1.2.2").out.strip()
+    work(cit)
+
+    assert ["brought", "one", "two abc", "two abc"] == ledger(again)
+
+
+def test_a_workspace_that_is_gone_is_told_in_the_log(made: Made, cit: Cit) -> None:
+    old = ran(made)
+    again = cit("push", "--again", old, "--from", "1.2.3").out.strip()
+
+    work(cit)
+
+    assert f"no workspace of job {old} on this machine" in cit("logs", again).err
+    assert "nostart" in cit("ls", again).out, "it is done all the same"
+
+
+# --- what a job says of itself proves nothing ----------------------------------------------------
+
+ASKING = '(sequence (approve "deploy it?") (isolate (none) (script "echo deployed >ledger")))\n'
+
+
+def asking(made: Made, **more: object) -> str:
+    return made.finished(
+        "deploy",
+        record("begin", "1", "sequence", "1"), record("begin", "1.1", "approve", "1"),
+        record("ask", "1.1", "approve", "deploy it?", "no", "", ""),
+        record("answer", "1.1", "alice@laptop", "yes", "fine"), record("end", "1.1", "ok", "0", ""),
+        record("begin", "1.2", "isolate", "1"), record("begin", "1.2.1", "none", "1"),
+        record("end", "1.2.1", "ok", "0", ""), record("begin", "1.2.2", "script", "1"),
+        record("end", "1.2.2", "failed", "1", ""), record("end", "1.2", "failed", "1", ""),
+        program=ASKING, form="lurch", status="failed", code=1, **more,
+    )  # fmt: skip
+
+
+def test_an_approval_that_the_queue_knows_of_holds(made: Made, cit: Cit) -> None:
+    asking(made)
+
+    again = cit("push", "--again", "deploy", "--from", "1.2.2").out.strip()
+    work(cit)
+
+    assert ["deployed"] == ledger(again)
+    records = made.file(again).read_text()
+    assert "\tanswer\t1.1\talice@laptop\tyes\tfine\n" in records.partition("%% trace")[2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("alice@laptop", "bob@laptop"), ("echo deployed", "echo broken"), ("deploy it?", "sure?")],
+)
+def test_an_approval_of_something_else_or_by_nobody_is_asked_anew(
+    made: Made, cit: Cit, tmp_path: Path, old: str, new: str
+) -> None:
+    asking(made)
+    text = cit("push", "--again", "deploy", "--from", "1.2.2", "--dry-run").out
+    assert old in text
+    (tmp_path / "forged.job").write_text(text.replace(old, new))
+
+    forged = cit("push", "forged.job").out.strip()
+    work(cit)
+
+    assert "park" == made.file(forged).parent.name
+    assert not list(Path(os.environ.get("CIT_WORK", "/nowhere")).glob(f"*/{forged}/ledger"))
+
+
+def test_an_approval_in_a_job_that_has_not_ended_is_asked_anew(
+    made: Made, cit: Cit, tmp_path: Path
+) -> None:
+    id = asking(made)
+    (tmp_path / "x.job").write_text(
+        cit("push", "--again", "deploy", "--from", "1.2.2", "--dry-run").out
+    )
+    made.file(id).rename(made.path / "in" / made.file(id).name)
+
+    again = cit("push", "x.job").out.strip()
+    work(cit)
+
+    assert "park" == made.file(again).parent.name
