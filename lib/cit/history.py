@@ -164,10 +164,16 @@ def _reply(held: tuple[Record, ...], want: Ask) -> tuple[Reply] | None:
     return (Reply(value, who, reason),)
 
 
-def notes(taken: Taken, run: str) -> list[tuple[str, tuple[str, ...]]]:
-    """What to record of a run before its end: kinds and fields, where they come from first."""
+def notes(
+    taken: Taken, run: str, known: Iterable[Record] = ()
+) -> list[tuple[str, tuple[str, ...]]]:
+    """What to record of a run before its end: kinds and fields, where they come from first.
+
+    `known` is the trace so far, of which an earlier attempt may have got half of it.
+    """
     told = [(r.kind, r.fields) for r in taken.runs.get(run, ()) if r.kind in NOTED]
-    return [("log", ("cit", f"taken over from {taken.job}")), *told]
+    done = sum(record.run == run and record.kind in NOTED for record in known)
+    return [("log", ("cit", f"taken over from {taken.job}")), *told[done:]]
 
 
 def _last(records: Iterable[Record], kind: str) -> Record | None:

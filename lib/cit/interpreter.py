@@ -58,7 +58,7 @@ class Interpreter:
         self, around: Around, before: job.Job, records: list[Record], taken: Taken
     ) -> None:
         self.around, self.hold, self.means = around, around.hold, around.means
-        self.taken = taken
+        self.taken, self.records = taken, records
         self.wishes = Wishes(self.hold, before, self.means.interrupted)
         self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
         self.settled = False  # whether the program asked for all that the trace has
@@ -109,7 +109,7 @@ class Interpreter:
                     answer = self._next()
                     continue
                 found = self.old.find(want)
-                if found:
+                if found and not self._cut(want, found[0]):
                     answer = found[0]
                 elif self.settled:
                     answer = self._answer(want)
@@ -119,6 +119,13 @@ class Interpreter:
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome
+
+    def _cut(self, want: Want, answer: Any) -> bool:
+        """Whether a command is lost only because it was cut while its end was taken over."""
+        return (
+            isinstance(want, Exec) and answer.status == "lost"
+            and history.find(self.taken, want) is not None
+        )  # fmt: skip
 
     # --- what takes time -----------------------------------------------------------------
 
@@ -194,7 +201,7 @@ class Interpreter:
     def _answer(self, want: Want) -> Any:
         earlier = history.find(self.taken, want)
         if earlier:
-            for kind, fields in history.notes(self.taken, want.run):
+            for kind, fields in history.notes(self.taken, want.run, self.records):
                 self._note(kind, want.run, *fields)
             return earlier[0]
         if self.means.consent and not self.means.consent(want):

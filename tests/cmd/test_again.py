@@ -299,6 +299,26 @@ def test_what_a_job_brought_is_as_it_left_it(made: Made, cit: Cit, tmp_path: Pat
     assert ["brought", "one", "two abc", "two abc"] == ledger(again)
 
 
+def test_a_run_that_was_cut_while_its_end_was_taken_over_is_not_lost(made: Made, cit: Cit) -> None:
+    old = ran(made)
+    origin = f'[origin]\nkind = "again"\njob = "{old}"\nrun = "1.2.2"\n'
+    held = [record("data", "1.2.1", "v", "1"), record("end", "1.2.1", "ok", "0", "")]
+    past = Section("history", 1, "tab", {}, b"".join(map(trace.render, held)))
+    id = made.put(
+        "run", "hello", record("claim", "-", "node1", "4711", "b00t", "1", "0.1.0"),
+        record("begin", "1", "isolate", "1"), record("begin", "1.1", "none", "1"),
+        record("up", "1.1", "none"), record("end", "1.1", "ok", "0", ""),
+        record("begin", "1.2", "sequence", "1"), record("begin", "1.2.1", "exec", "1"),
+        record("data", "1.2.1", "v", "1"), head=origin, more=(past,), program=PROGRAM, form="lurch",
+    )  # fmt: skip
+
+    work(cit)
+
+    text = made.file(id).read_text().partition("%% trace")[2]
+    assert "\tend\t1.2.1\tok\t0\t-\n" in text
+    assert 1 == text.count("\tdata\t1.2.1\t")
+
+
 def test_a_workspace_that_is_gone_is_told_in_the_log(made: Made, cit: Cit) -> None:
     old = ran(made)
     again = cit("push", "--again", old, "--from", "1.2.3").out.strip()

@@ -281,6 +281,13 @@ def test_what_is_recorded_says_first_where_it_comes_from() -> None:
     )
 
 
+def test_what_an_earlier_attempt_recorded_is_not_recorded_twice() -> None:
+    taken = said("data 1.1 a b\nstage 1.1 x:\nend 1.1 ok 0")
+    known = trace("begin 1.1 exec\nlog 1.1 cit taken\ndata 1.1 a b\ndata 1.2 c d")
+
+    assert [("stage", ("x:",))] == history.notes(taken, "1.1", known)[1:]
+
+
 def test_approvals_are_told_apart_from_values() -> None:
     records = trace("""
         ask 1.1 let colour
