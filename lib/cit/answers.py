@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
-    from cit.job import Job
+    from cit.job import Job, Question
     from cit.queue import Queue
 
     class Answer(NamedTuple):
@@ -122,16 +122,21 @@ def _unasked(answer: Answer, job: Job, now: float) -> str:
         if said:
             who = column(said, 0)
             return f"{who} has answered it" if who else "nobody had answered it in time"
-        return f"run {answer.run} asks nothing"
+        return f"run {answer.run} asks nothing" if answer.run != "-" else "it asks nothing"
     # In time is what came in time, though a tick reads it later.
     if question.deadline and min(answer.made, now) >= trace.seconds(question.deadline):
         return f"it had to be answered until {question.deadline}"
+    if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
+        return "it is for a job that asks something else"
+    return unfit(question, value)
+
+
+def unfit(question: Question, value: str) -> str:
+    """Why a question cannot have this value; "" where it can."""
     if "\0" in value or _long(value):
         return f"a value has no NUL, and at most {CAP} bytes"
     if question.verb in VALUES and value not in VALUES[question.verb].values():
         return f"expected yes or no, found '{value[:40]}'"
-    if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
-        return "it is for a job that asks something else"
     return ""
 
 

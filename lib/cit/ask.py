@@ -2,41 +2,136 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 
-from cit import answers, manager, sight, start
-from cit.errors import AWAY, DENIED, MISSING, NO, Failure
+from cit import answers, home, manager, sight, start
+from cit.answers import Answer
+from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
+from cit.name import Name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.name import Name
+    from typing import NamedTuple
+
+    from cit.job import Job, Question
     from cit.queue import Queue
     from cit.sight import Seen
 
+    class Posed(NamedTuple):
+        """A question as this user sees it."""
 
-def each(option: str | None, queries: list[str], kind: str, text: str) -> None:
-    """Ask the same of each job. Raises Failure before anything is asked of a job unknown."""
+        queue: Queue
+        name: Name
+        run: str  # "" where none is named and none is open
+        job: Job | None  # None where he may not read it
+        question: Question | None
+        sha256: str  # of what the job asks; "" where he cannot know it
+else:
+    from collections import namedtuple
+
+    Posed = namedtuple("Posed", "queue name run job question sha256")
+
+
+def each(
+    option: str | None, queries: list[str], kind: str, text: str, more: tuple[str, ...] = ()
+) -> None:
+    """Ask the same of each job, `stop` also of JOB.RUN.
+
+    Raises Failure before anything is asked, of a job unknown say.
+    """
     queues = {}
-    for seen in [_find(query, option, kind) for query in queries]:
+    for seen, run in [_find(query, option, kind) for query in queries]:
         if seen.queue is None:
             _take_back(seen)
             continue
-        answers.send(seen.queue, seen.name, kind, text)
+        answers.send(seen.queue, seen.name, kind, text, run or "-", more)
         queues[seen.path] = seen.queue
     for queue in queues.values():
-        if queue.mine:
-            manager.tick(queue)
-            if start.wanted(queue) and manager.busy(queue):
-                start.command(queue, "run")
+        _at_once(queue)
 
 
-def _find(query: str, option: str | None, kind: str) -> Seen:
-    seen = sight.find(query, option)
+def question(word: str, option: str | None) -> Posed:
+    """What JOB.RUN asks, or JOB where it asks one thing. Raises Failure."""
+    seen, run = sight.find_run(word, option)
+    found, queue = seen.name, seen.queue
+    if queue is None:
+        raise Failure(AWAY, f"cannot answer job '{found.id}': queue '{seen.path}' is away")
+    _check(queue, found, "answer")
+    job = _told(queue, found)
+    if job is None:
+        sums = [receipt.sha256 for receipt in home.receipts() if receipt.id == found.id]
+        return Posed(queue, found, run, None, None, sums[-1] if sums else "")
+    if not run and len(job.asks) > 1:
+        several = " ".join(f"{found.id}.{each}" for each in job.asks)
+        raise Failure(NO, f"job '{found.id}' asks several things: {several}")
+    run = run or next(iter(job.asks), "")
+    asked = queue.head(queue.now(found.id) or found)[0]
+    return Posed(queue, found, run, job, job.asks.get(run), hashlib.sha256(asked).hexdigest())
+
+
+def answer(posed: Posed, value: str, reason: str) -> None:
+    """Answer a question. Raises Failure where that is known to be refused, which is recorded."""
+    queue, found, run = posed.queue, posed.name, posed.run or "-"
+    if posed.question:
+        words = answers.VALUES.get(posed.question.verb, {})
+        value = words.get(value.lower(), value)
+        unfit = answers.unfit(posed.question, value)
+        if unfit:
+            raise Failure(USAGE, unfit)
+    if posed.job:
+        now, more = time.time(), (value, posed.sha256)
+        wish = Answer("", found.id, "answer", run, reason, os.geteuid(), "", more, now)
+        stranger = answers.stranger(queue, wish, posed.job)
+        refused = stranger or answers.moot(wish, posed.job, now)
+        if refused:
+            _refuse(queue, wish, refused)
+            code = DENIED if stranger else NO
+            raise Failure(code, f"cannot answer job '{found.id}': {refused}")
+    elif not posed.sha256 or not posed.run:
+        raise Failure(DENIED, f"cannot answer job '{found.id}': it is not yours to read")
+    answers.send(queue, found, "answer", reason, run, (value, posed.sha256))
+    _at_once(queue)
+
+
+def _refuse(queue: Queue, wish: Answer, why: str) -> None:
+    """Have it written down that this was asked."""
+    if queue.mine:
+        queue.note("refuse", wish.id, f"cannot answer: {why}")
+        return
+    nobody = Name("", "", wish.id, "")
+    # Without the sum of the job it is refused there as well.
+    answers.send(queue, nobody, "answer", wish.text, wish.run, (wish.more[0], ""))
+
+
+def _at_once(queue: Queue) -> None:
+    if queue.mine:
+        manager.tick(queue)
+        if start.wanted(queue) and manager.busy(queue):
+            start.command(queue, "run", "--linger")
+
+
+def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
+    seen, run = sight.find_run(query, option) if kind == "stop" else (sight.find(query, option), "")
     if seen.queue is not None:
         _check(seen.queue, seen.name, kind)
-    elif kind != "stop" or seen.name.state != sight.OUTBOX:
+        job = _told(seen.queue, seen.name) if run else None
+        wish = Answer("", seen.name.id, kind, run, "", os.geteuid(), "")
+        refused = answers.moot(wish, job, time.time()) if job else ""
+        if refused:
+            raise Failure(NO, f"cannot {kind} run {run} of job '{seen.name.id}': {refused}")
+    elif kind != "stop" or run or seen.name.state != sight.OUTBOX:
         raise Failure(AWAY, f"cannot {kind} job '{seen.name.id}': queue '{seen.path}' is away")
-    return seen
+    return seen, run
+
+
+def _told(queue: Queue, found: Name) -> Job | None:
+    """What its trace says; None where that is not for us to read."""
+    try:
+        return queue.job(queue.now(found.id) or found)
+    except (Failure, FileNotFoundError):
+        return None
 
 
 def _take_back(seen: Seen) -> None:
@@ -48,7 +143,7 @@ def _take_back(seen: Seen) -> None:
 def _check(queue: Queue, job: Name, kind: str) -> None:
     if job.state == "bad":
         raise Failure(MISSING, f"job '{job.id}' was refused and is none")
-    if kind != "note" and job.state == "done":
+    if kind not in ("note", "answer") and job.state == "done":
         raise Failure(NO, f"cannot {kind} job '{job.id}': it has ended")
     if queue.mine:
         return

@@ -108,3 +108,12 @@ def _called(pattern: str, name: str) -> bool:
 def _place(found: Name) -> tuple[int, int, int]:
     order = ORDER.index(found.state)
     return (order, 0, 0) if found.state == "done" else (order, found.priority, found.number)
+
+
+def rest(counts: dict[str, int], shown: int) -> str:
+    """How many jobs there are in each state, where more are there than are shown."""
+    total = sum(counts.values())
+    if total <= shown:
+        return ""
+    parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"cit-ls: {shown} of {total} jobs: {parts}; --all shows them\n"

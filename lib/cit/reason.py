@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cit import job, locks, logs, people, plan, row, section, sight, toml, trace
+from cit import job, locks, logs, pending, people, plan, row, section, sight, toml, trace
 from cit.amount import human_duration
 from cit.errors import Bad, Failure
 from cit.job import column
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cit.job import Job
     from cit.name import Name
     from cit.sight import Seen
+    from cit.trace import Record
 
     Detail = tuple[str, ...]  # what it is, then columns
 
@@ -46,11 +47,11 @@ def why(seen: Seen, now: float, machine: Machine) -> Answer:
         return Answer(f"was refused: {row.refusal(queue, found)}", [("file", queue.file(found))])
     told = job.fold(queue.records(found))
     if found.state == "wait":
-        return _waiting(queue, found, now, machine)
+        return _waiting(queue, found, told, now, machine)
     if found.state == "run" and not told.status:
         return _running(queue, found, told, now)
     if found.state in ("hold", "park"):
-        return _laid_by(found, told, now)
+        return _laid_by(queue, found, told, now)
     return _ended(queue, found, told, now)
 
 
@@ -91,13 +92,16 @@ def _dropped(queue: Queue, now: float) -> Answer:
     return Answer(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
 
 
-def _waiting(queue: Queue, found: Name, now: float, machine: Machine) -> Answer:
+def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine) -> Answer:
     paused = queue.paused
     before, first = _before(queue, found)
     if paused:
         said = _by(column(paused, 0), paused.time, column(paused, 1), now)
         resume = ("do", "cit-queue resume", queue.path)
         return Answer(f"waits: the queue is paused {said}", [resume])
+    if told.stop:
+        said = _by(column(told.stop, 0), told.stop.time, column(told.stop, 1), now)
+        return Answer(f"was stopped {said}: the next runner ends it", _serve(queue))
     needs = _needs(queue, found)
     never = plan.missing(needs, machine(plan.tools(needs)))
     if never:
@@ -154,13 +158,20 @@ def _at_work(queue: Queue, other: Name, now: float) -> Detail:
     return ("running", other.id, other.name, f"for {took}", f"on {told.host}" if told.host else "")
 
 
-def _laid_by(found: Name, told: Job, now: float) -> Answer:
-    if found.state == "park":
-        until = row.until(found)
-        return Answer(f"is parked, without a slot: it waits {until}", [])
-    held = next((act for act in reversed(told.acts) if act.kind == "hold"), None)
-    said = _by(column(held, 0), held.time, column(held, 1), now) if held else ""
-    return Answer(f"is held {said}".rstrip(), [("do", "cit-hold --release", found.id)])
+def _laid_by(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+    waits = pending.sentences(queue, found, told, now)
+    if told.withheld(now) or found.state == "hold":
+        waits = waits[1:] if told.withheld(now) else waits
+        does = [("do", "cit-hold --release", found.id), *(("waits", f"it {w}") for w in waits)]
+        return Answer(_held(told.hold, now), does)
+    return Answer(f"is parked, without a slot: it {'; it '.join(waits) or pending.due(found)}", [])
+
+
+def _held(hold: Record | None, now: float) -> str:
+    if hold is None:
+        return "is held"
+    until = f"until {column(hold, 3)} " if column(hold, 3) else ""
+    return f"is held {until}{_by(column(hold, 0), hold.time, column(hold, 1), now)}"
 
 
 # --- while it runs, and after ----------------------------------------------------------------
@@ -175,16 +186,15 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
         return Answer("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
         return Answer("is being claimed", [])
-    acts = [act for act in told.acts if act.kind in ("hold", "release")]
     run = told.open
     at = ""
     if run:
         at = f": {run.path} {run.step} for {human_duration(int(now - trace.seconds(run.began)))}"
-    if acts and acts[-1].kind == "hold":
-        held = acts[-1]
-        said = _by(column(held, 0), held.time, column(held, 1), now)
-        return Answer(f"is held {said}, and begins no further step{at}", where)
-    return Answer(f"is running{at}", where)
+    asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
+    if told.withheld(now):
+        said = f"{_held(told.hold, now)}, and begins no further step{at}"
+        return Answer(said, [*where, *asks])
+    return Answer(f"is running{at}", [*where, *asks])
 
 
 def _ended(queue: Queue, found: Name, told: Job, now: float) -> Answer:

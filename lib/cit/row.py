@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import job, name, people, sight, table, trace
+from cit import job, name, pending, people, sight, table, trace
 from cit.errors import Failure
 from cit.job import column
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
@@ -43,7 +43,6 @@ COLORS = {
     "ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan", "in": "dim",
     OUTBOX: "magenta", AWAY: "dim", HIDDEN: "dim", GONE: "dim",
 }  # fmt: skip
-_FOR_EVER = 9999999999
 
 
 def read(seen: Seen, now: float) -> Row:
@@ -103,17 +102,14 @@ def _waiting(queue: Queue, found: Name, now: float) -> Row:
         reason = "the queue is paused"
     if found.state == "hold":
         end = queue.tail(found)
-        held = next((act for act in reversed(end.acts) if act.kind == "hold"), None)
-        if held:
-            since, reason = held.time, _said(column(held, 0), column(held, 1))
+        if end.hold:
+            since, reason = end.hold.time, _said(column(end.hold, 0), column(end.hold, 1))
     if found.state == "park":
-        reason = until(found)
+        end = pending.told(queue, found)
+        since = end.hold.time if end.hold and end.withheld(now) else since
+        since = end.parked.time if end.parked else since
+        reason = "; ".join(pending.sentences(queue, found, end, now)) or pending.due(found)
     return Row(found.id, found.state, since, found.name, told.who, reason=reason, queue=queue.path)
-
-
-def until(found: Name) -> str:
-    """What a parked job waits for. All nines stand for no instant: somebody has to answer."""
-    return "for an answer" if found.due >= _FOR_EVER else f"until {trace.stamp(found.due)}"
 
 
 def _running(queue: Queue, found: Name, now: float) -> Row:
@@ -122,6 +118,8 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
     took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
     run = end.open
     reason = f"{run.path} {run.step}" if run else ""
+    if end.asks or end.withheld(now):
+        reason = "; ".join(pending.sentences(queue, found, end, now))
     if sight.held(queue, found.number) is False:
         reason = "no runner holds it"
     return Row(found.id, "run", since or told.pushed, found.name, told.who, end.host or told.host,
@@ -139,9 +137,12 @@ def _done(queue: Queue, found: Name, now: float) -> Row:
 
 def ending(end: Job) -> str:
     """More about how a job ended than its status says."""
-    stop = next((act for act in reversed(end.acts) if act.kind == "stop"), None)
+    stops = [act for act in end.acts if act.kind == "stop"]
+    stop = end.stop or (stops[-1] if stops else None)
     if end.status == "cancelled" and stop:
         return _said(column(stop, 0), column(stop, 1))
+    if end.status == "expired":
+        return "nobody started it in time"
     if end.status == "signal" and end.code.isdecimal():
         return f"signal {int(end.code) - 128}"
     return f"exit {end.code}" if end.status == "failed" else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,45 @@ def test_a_job_that_has_ended_cannot_be_held_back(cit: Cit, queue: Queue, job: s
         assert (1, f"cit-hold: cannot {verb} job '{job}': it has ended\n") == (
             ended.code, ended.err,
         )  # fmt: skip
+
+
+# --- until -----------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_held_until_a_time_is_parked_until_then(
+    cit: Cit, queue: Queue, job: str
+) -> None:
+    now = time.time()
+
+    ended = cit("hold", "--until", "2h", job)
+
+    found = queue.find(job)
+    assert (0, "", "park") == (ended.code, ended.err, found.state)
+    assert now + 7200 <= found.due <= now + 7300
+    assert 0 == cit("hold", "--release", job).code
+    assert "wait" == queue.find(job).state
+
+
+def test_a_job_whose_time_has_come_is_no_longer_held(cit: Cit, queue: Queue, job: str) -> None:
+    cit("hold", "--until", "1ms", job)
+    held_at = time.time()
+
+    while queue.find(job).state == "park":
+        assert time.time() < held_at + 10
+        cit("queue", "tick")
+
+    cit("run", "-j", "1")
+    assert "ok" == queue.job(queue.find(job)).status
+
+
+@pytest.mark.parametrize("until", ["soon", "2000-01-01", "25:00", "2026-02-30", ""])
+def test_a_time_that_is_over_or_none_is_a_wrong_call(
+    cit: Cit, queue: Queue, job: str, until: str
+) -> None:
+    ended = cit("hold", "--until", until, job)
+
+    assert (2, 1, "wait") == (ended.code, ended.err.count("\n"), queue.find(job).state)
+
+
+def test_to_release_until_a_time_is_a_wrong_call(cit: Cit, queue: Queue, job: str) -> None:
+    assert 2 == cit("hold", "--release", "--until", "2h", job).code

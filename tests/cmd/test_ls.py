@@ -103,7 +103,7 @@ def test_a_line_is_ten_columns_with_a_dash_for_what_is_not(full: Made, cit: Cit)
     )
     assert [at(40), "first", "alice@laptop", "-", "-", "-", "-", queue] == rows["first"][2:]
     assert "bob@laptop: disk full" == rows["held"][8]
-    assert "until 2026-11-21T22:26:40.000Z" == rows["parked"][8]
+    assert "waits until 2026-11-21T22:26:40.000Z" == rows["parked"][8]
     assert "bob may not push into this queue" == rows["refused"][8]
     assert 26 == len(rows["new"][0])
 

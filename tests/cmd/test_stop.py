@@ -184,3 +184,45 @@ def test_a_job_in_the_outbox_can_only_be_taken_back(
     ended = cit(command, id, *["text"] * (command == "note"))
 
     assert (69, 1) == (ended.code, len(home.kept()))
+
+
+# --- one run ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def begun(queue: Queue, push: Callable[..., str]) -> str:
+    """The id of a parked job whose run 1.1 has ended and whose run 1.2 has not."""
+    id = push("begun.2")
+    with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+        hold.move("run")
+        hold.record("claim", "-", "host", "1", "boot", "1", "0")
+        for run in ("1", "1.1", "1.2"):
+            hold.record("begin", run, "sequence", "1")
+        hold.record("end", "1.1", "ok", "0", "")
+        hold.park(9_999_999_999)
+    return id
+
+
+@pytest.mark.parametrize("word", ["ID", "begun.2"])
+def test_a_run_is_stopped_by_the_runner_that_goes_on_with_the_job(
+    cit: Cit, queue: Queue, begun: str, word: str
+) -> None:
+    ended = cit("stop", f"{begun if word == 'ID' else word}.1.2", "--reason", "too slow")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    [act] = told(queue, begun).acts
+    assert ("stop", "1.2", "too slow") == (act.kind, act.run, act.fields[1])
+    assert "wait" == queue.find(begun).state
+
+
+@pytest.mark.parametrize(
+    ("run", "why"), [("1.1", "run 1.1 has ended"), ("1.3", "it has no run 1.3")]
+)
+def test_a_run_that_has_ended_or_is_not_there_cannot_be_stopped(
+    cit: Cit, queue: Queue, begun: str, run: str, why: str
+) -> None:
+    ended = cit("stop", f"{begun}.{run}")
+
+    said = f"cit-stop: cannot stop run {run} of job '{begun}': {why}\n"
+    assert (1, said, []) == (ended.code, ended.err, told(queue, begun).acts)
+    assert "park" == queue.find(begun).state

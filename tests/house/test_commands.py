@@ -49,7 +49,7 @@ AT_START = {
     "time",
 }
 # Those that make, check or seal jobs hash them.
-HASHING = ("append", "check", "hold", "note", "program", "push", "queue", "stop")
+HASHING = ("answer", "append", "check", "hold", "note", "program", "push", "queue", "stop")
 ALSO_AT_START = {name: {"hashlib"} for name in HASHING}
 ALSO_AT_START["run"] = {"hashlib", "importlib", "select", "signal"}
 # The commands of which a person or cron starts thousands, and what they may load

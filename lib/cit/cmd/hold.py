@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from cit import ask
-from cit.errors import DONE
+import time
+
+from cit import ask, instant, trace
+from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
 
 
@@ -15,6 +17,8 @@ def parser() -> Parser:
     )  # fmt: skip
     p.add_argument("jobs", nargs="+", metavar="JOB", help="an id, a unique part of one, or a name")
     p.add_argument("--release", action="store_true", help="let them go on")
+    p.add_argument("--until", metavar="TIME",
+                   help="then they go on by themselves: 2h, 17:30, 2026-11-24T08:00")
     p.add_argument("--reason", default="", help="why, for the record")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
     return p
@@ -22,5 +26,18 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    ask.each(args.queue, args.jobs, "release" if args.release else "hold", args.reason)
+    if args.release and args.until:
+        raise Failure(USAGE, "--until: not with --release")
+    more = () if args.until is None else (trace.stamp(_until(args.until, time.time())),)
+    ask.each(args.queue, args.jobs, "release" if args.release else "hold", args.reason, more)
     return DONE
+
+
+def _until(text: str, now: float) -> float:
+    try:
+        until = instant.parse(text, now)
+    except ValueError as error:
+        raise Failure(USAGE, f"--until: {error}, found '{text}'") from None
+    if until <= now:
+        raise Failure(USAGE, f"--until: {trace.stamp(until)} is over")
+    return until

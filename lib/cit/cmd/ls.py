@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--runs", metavar="NAME",
                    help="the runs of a program or of a name: times, code, CPU, memory")  # fmt: skip
     p.add_argument("--mine", action="store_true", help="what you pushed or ran, in any queue")
+    p.add_argument("--asking", action="store_true", help="what they ask of people")
     p.add_argument("--json", action="store_true", help="an object for each job")
     p.add_argument("-0", "--null", action="store_true", help="end records with NUL, not newline")
     p.add_argument("--color", choices=terminal.COLORS, help="colours [auto]")
@@ -47,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
+    if args.asking:
+        from cit import questions
+
+        sys.stdout.writelines(questions.tell(vars(args)))
+        return DONE
     statuses = _words(args.status)
     states = _words(args.state) or (["done"] if statuses else listing.ORDER)
     for state in states:
@@ -70,7 +76,7 @@ def main(argv: list[str]) -> int:
         for line in row.screen(list(some), now, terminal.width(1), color=color):
             sys.stdout.write(line + "\n")
         if isinstance(jobs, Listing) and not (wanted.sieve or args.name or statuses):
-            _rest(jobs.counts, limit)
+            sys.stderr.write(listing.rest(jobs.counts, limit))
     else:
         form = "json" if args.json else "\0" if args.null else "\n"
         for each in some:
@@ -132,10 +138,3 @@ def _rows(jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float)
             each = row.read(seen, now)
             if not statuses or each.status in statuses:
                 yield each
-
-
-def _rest(counts: dict[str, int], shown: int) -> None:
-    total = sum(counts.values())
-    if total > shown:
-        parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        sys.stderr.write(f"cit-ls: {shown} of {total} jobs: {parts}; --all shows them\n")

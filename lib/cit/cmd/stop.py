@@ -9,9 +9,11 @@ from cit.options import Parser
 
 def parser() -> Parser:
     p = Parser(
-        "cit-stop", description="Stop jobs: one that waits never starts, one that runs is ended."
+        "cit-stop",
+        description="Stop jobs, or one run of a job: what waits never starts, what runs is ended.",
     )
-    p.add_argument("jobs", nargs="+", metavar="JOB", help="an id, a unique part of one, or a name")
+    p.add_argument("jobs", nargs="+", metavar="JOB",
+                   help="an id, a unique part of one, or a name; .RUN stops only that")
     p.add_argument("--reason", default="", help="why, for the record")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
     return p

@@ -1,0 +1,69 @@
+"""cit-answer - answer what a job asks"""
+
+from __future__ import annotations
+
+import sys
+
+from cit import ask, people, table, terminal
+from cit.errors import DONE, NO, Failure
+from cit.options import Parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.ask import Posed
+    from cit.job import Question
+
+
+def parser() -> Parser:
+    p = Parser(
+        "cit-answer",
+        description="Answer what a job asks, and that waits for it. Without a value the question"
+        " is shown; on a terminal the value is asked for.",
+    )
+    p.add_argument("job", metavar="JOB",
+                   help="an id, a unique part of one, or a name; .RUN where it asks several things")
+    p.add_argument("value", nargs="?", metavar="VALUE", help="yes or no; for a let, any text")
+    p.add_argument("--reason", default="", help="why, for the record and the job")
+    p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    posed = ask.question(args.job, args.queue)
+    value = args.value
+    if value is None:
+        if posed.question is None:
+            raise Failure(NO, f"job '{posed.name.id}' asks nothing that you can see")
+        value = _asked(posed, posed.question)
+    if value is not None:
+        ask.answer(posed, value, args.reason)
+    return DONE
+
+
+def _asked(posed: Posed, question: Question) -> str | None:
+    """Show the question, and read a value where there is a terminal; None for none."""
+    for label, text in (
+        ("run", f"{posed.name.id}.{question.run}"),
+        ("job", posed.name.name),
+        ("asks", question.verb),
+        ("comment", question.comment),
+        ("until", question.deadline or "somebody answers"),
+        ("else", question.default if question.deadline else ""),
+        ("who", _who(posed, question)),
+        ("sha256", posed.sha256),
+    ):
+        if text:
+            sys.stdout.write(f"{label:8} {table.cell(text)}\n")
+    sys.stdout.flush()
+    if not (terminal.there(0) and terminal.there(1)):
+        return None
+    sys.stderr.write("yes or no: " if question.verb == "approve" else "value: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().removesuffix("\n") or None
+
+
+def _who(posed: Posed, question: Question) -> str:
+    owner = people.user(posed.queue.owner)
+    pushed = posed.job.who if posed.job else ""
+    return ", ".join(question.who) or f"{owner}, {pushed}"

@@ -1,0 +1,102 @@
+"""Open questions: what the jobs of a queue ask of people."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import namedtuple
+
+from cit import config, listing, people, sight, table, terminal, trace
+from cit.errors import DENIED, USAGE, Failure
+from cit.queue import Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, NamedTuple
+
+    class Line(NamedTuple):
+        """A question. Times are stamps, "" is: for as long as it takes."""
+
+        run: str  # ID.RUN, as cit-answer takes it
+        verb: str
+        deadline: str
+        default: str
+        who: str  # who is named; else the owner of the queue, and who pushed the job
+        name: str
+        comment: str
+        queue: str
+else:
+    Line = namedtuple("Line", "run verb deadline default who name comment queue")
+
+# Jobs that have begun. One in `wait` is on its way to a runner, which parks it again.
+STATES = ("park", "hold", "run")
+HEADER = ("RUN", "ASKS", "LEFT", "ELSE", "WHO", "NAME", "COMMENT")
+
+
+def open_(queue: Queue, words: Sequence[str]) -> Iterator[Line]:
+    """The open questions of a queue, or of the jobs that these words stand for.
+
+    Jobs that are not for the caller to read are passed over.
+    """
+    states = (*STATES, "wait") if words else STATES
+    for seen in listing.Listing(queue, states, words):
+        found = seen.name
+        if words and not any(sight.means(word, found.id, found.name) for word in words):
+            continue
+        try:
+            job = queue.job(found)
+        except FileNotFoundError:
+            continue  # it goes on
+        except Failure:
+            continue
+        who = f"{people.user(queue.owner)},{job.who}"
+        for ask in job.asks.values():
+            yield Line(f"{found.id}.{ask.run}", ask.verb, ask.deadline, ask.default,
+                       ",".join(ask.who) or who, found.name, ask.comment, queue.path)  # fmt: skip
+
+
+def tell(args: Mapping[str, Any]) -> Iterator[str]:
+    """What `cit-ls --asking` prints. Raises Failure."""
+    if any(args[key] for key in ("mine", "state", "status", "name")):
+        raise Failure(USAGE, "--asking: only with JOB, --queue, -n, --json, -0")
+    queue = Queue(os.path.abspath(args["queue"]) if args["queue"] else config.queue())
+    if not queue.readable:
+        raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    limit = sys.maxsize if args["number"] is None else args["number"]
+    lines = [line for _, line in zip(range(limit), open_(queue, args["jobs"]), strict=False)]
+    if terminal.there(1) and not args["json"] and not args["null"]:
+        shown = screen(lines, time.time(), terminal.width(1))
+        yield from (f"{line}\n" for line in shown)
+        return
+    form = "json" if args["json"] else "\0" if args["null"] else "\n"
+    yield from (record(line, form) for line in lines)
+
+
+def record(line: Line, form: str) -> str:
+    """The line for a program: `json`, or fields between tabs that end with `form`."""
+    if form != "json":
+        return table.tabbed(line[:-1], form)
+    import json
+
+    id, _, run = line.run.partition(".")
+    fields = {key: value or None for key, value in line._asdict().items()}
+    return json.dumps({"id": id, **fields, "run": run, "who": line.who.split(",")}) + "\n"
+
+
+def screen(lines: Sequence[Line], now: float, width: int) -> list[str]:
+    """The lines for a person: columns below a header, and how long there is time."""
+    cells = [
+        (
+            line.run,
+            line.verb,
+            table.age(trace.seconds(line.deadline) - now) if line.deadline else "",
+            line.default if line.deadline else "",
+            line.who,
+            line.name,
+            line.comment,
+        )
+        for line in lines
+    ]
+    return table.lines(cells, width, (2,), header=HEADER)

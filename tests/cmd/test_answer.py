@@ -1,0 +1,235 @@
+"""cit-answer: a person answers what a job asks, and what cannot be one is refused at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cit import held, people, trace
+from cit.queue import Queue
+
+Cit = Callable[..., Any]
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def queue(cit: Cit, world: Path) -> Queue:
+    assert 0 == cit("queue", "init").code
+    return Queue(str(world / ".cit" / "queue"))
+
+
+@pytest.fixture
+def asking(cit: Cit, queue: Queue) -> Ask:
+    """Have a parked job that asks something in each of these runs; its id."""
+
+    def put(*runs: str, verb: str = "approve", who: str = "", deadline: str = "") -> str:
+        id = str(cit("push", "--name", "deploy", "--", "true").out.strip())
+        assert 0 == cit("queue", "tick").code
+        with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+            hold.move("run")
+            hold.record("claim", "-", "host", "1", "boot", "1", "0")
+            for run in runs:
+                hold.record("begin", run, verb, "1")
+                hold.record("ask", run, verb, "deploy\x1b[2J?", "no", deadline, who)
+            hold.park(9_999_999_999)
+        return id
+
+    return put
+
+
+def given(queue: Queue, id: str) -> list[tuple[str, ...]]:
+    return [(r.run, *r.fields[:3]) for r in queue.job(queue.find(id)).answers]
+
+
+def refused(queue: Queue) -> list[str]:
+    days = sorted((Path(queue.path) / "log").glob("*.tab"))
+    return [r.fields[1] for day in days for r in trace.records(day.read_bytes())]
+
+
+@pytest.mark.parametrize(("word", "value"), [("yes", "yes"), ("Y", "yes"), ("f", "no")])
+def test_a_job_that_is_answered_goes_on(
+    cit: Cit, queue: Queue, asking: Ask, word: str, value: str
+) -> None:
+    id = asking("1.2")
+
+    ended = cit("answer", f"{id}.1.2", word, "--reason", "looks good")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert [("1.2", people.who(), value, "looks good")] == given(queue, id)
+    assert "wait" == queue.find(id).state
+
+
+def test_a_job_that_asks_one_thing_is_answered_by_its_name(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id = asking("1.2", verb="let")
+
+    assert 0 == cit("answer", "deploy", "a value\twith anything").code
+    assert [("1.2", people.who(), "a value\twith anything", "")] == given(queue, id)
+
+
+def test_one_that_asks_several_things_says_which(cit: Cit, queue: Queue, asking: Ask) -> None:
+    id = asking("1.1", "1.2")
+
+    ended = cit("answer", id, "yes")
+
+    said = f"cit-answer: job '{id}' asks several things: {id}.1.1 {id}.1.2\n"
+    assert (1, said, []) == (ended.code, ended.err, given(queue, id))
+
+
+def test_without_a_value_the_question_is_shown_and_nothing_else_happens(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id = asking("1.2", who="alice,@ops", deadline="2036-11-21T20:37:01.123Z")
+
+    ended = cit("answer", id)
+
+    told = dict(line.split(maxsplit=1) for line in ended.out.splitlines())
+    sha256 = queue.job(queue.find(id)).sha256.removeprefix("sha256:")
+    assert (0, "", []) == (ended.code, ended.err, given(queue, id))
+    assert {
+        "run": f"{id}.1.2", "job": "deploy", "asks": "approve", "comment": "deploy\\x1b[2J?",
+        "until": "2036-11-21T20:37:01.123Z", "else": "no", "who": "alice, @ops", "sha256": sha256,
+    } == told  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "answers"), [(b"yes\n", ["yes"]), (b"\n", []), (b"\4", [])])
+def test_on_a_terminal_the_value_is_asked_for(
+    queue: Queue, asking: Ask, typed: bytes, answers: list[str]
+) -> None:
+    id = asking("1.2")
+    ours, theirs = pty.openpty()
+    os.write(ours, typed)
+
+    process = subprocess.Popen(["cit-answer", id], stdin=theirs, stdout=theirs, stderr=theirs)
+
+    assert 0 == process.wait(30)
+    os.close(theirs)
+    assert b"yes or no: " in os.read(ours, 1 << 16)
+    os.close(ours)
+    assert answers == [answer[2] for answer in given(queue, id)]
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_a_wrong_call(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id = asking("1.2")
+
+    ended = cit("answer", id, "perhaps")
+
+    assert (2, "cit-answer: expected yes or no, found 'perhaps'\n") == (ended.code, ended.err)
+    assert [] == given(queue, id)
+
+
+def test_a_second_answer_a_late_one_and_one_to_no_question_are_refused_and_recorded(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    late = asking("1.2", deadline=trace.stamp(time.time() - 5))
+    twice = asking("1.2")
+    cit("answer", f"{twice}.1.2", "no")
+
+    ended = [
+        cit("answer", word, "yes") for word in (late, f"{twice}.1.2", f"{twice}.1.7", twice)
+    ]
+
+    assert [1] * 4 == [each.code for each in ended]
+    whys = [each.err.partition("': ")[2].strip() for each in ended]
+    assert whys[0].startswith("it had to be answered until ")
+    assert [
+        f"{people.who()} has answered it", "run 1.7 asks nothing", "it asks nothing",
+    ] == whys[1:]  # fmt: skip
+    assert [f"cannot answer: {why}" for why in whys] == refused(queue)
+    assert [("1.2", people.who(), "no", "")] == given(queue, twice)
+
+
+def test_who_may_not_is_told_so(cit: Cit, queue: Queue, asking: Ask) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may always; see tests/real")
+    id = asking("1.2", who="nobody-of-that-name")
+
+    ended = cit("answer", id, "yes")
+
+    assert (77, []) == (ended.code, given(queue, id))
+    assert 1 == len(refused(queue))
+
+
+def test_an_answer_for_other_bytes_than_were_pushed_is_refused(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id = asking("1.2")
+    file = Path(queue.file(queue.find(id)))
+    file.write_bytes(file.read_bytes().replace(b"true", b"fals", 1))
+
+    ended = cit("answer", id, "yes")
+
+    assert (1, []) == (ended.code, given(queue, id))
+    assert "asks something else" in ended.err
+
+
+def test_a_value_that_is_too_long_is_refused(cit: Cit, queue: Queue, asking: Ask) -> None:
+    id = asking("1.2", verb="let")
+
+    ended = cit("answer", id, "x" * 65_537)
+
+    assert (2, []) == (ended.code, given(queue, id))
+    assert 0 == cit("answer", id, "x" * 65_536).code
+
+
+def test_a_job_that_is_not_there_is_missing(cit: Cit, queue: Queue) -> None:
+    assert 66 == cit("answer", "nothing", "yes").code
+
+
+# --- what is asked ---------------------------------------------------------------------------
+
+
+def test_open_questions_are_listed(cit: Cit, queue: Queue, asking: Ask) -> None:
+    first = asking("1.1", "1.2", who="alice,@ops", deadline="2036-11-21T20:37:01.123Z")
+    second = asking("1.2", verb="let")
+    cit("answer", f"{first}.1.1", "yes")
+    cit("hold", first)  # it would be on its way to a runner
+
+    listed = [line.split("\t") for line in cit("ls", "--asking").out.splitlines()]
+
+    owner = people.who().partition("@")[0]
+    assert [
+        [f"{second}.1.2", "let", "-", "no", f"{owner},{people.who()}", "deploy"],
+        [f"{first}.1.2", "approve", "2036-11-21T20:37:01.123Z", "no", "alice,@ops", "deploy"],
+    ] == sorted((line[:6] for line in listed), key=lambda line: line[1], reverse=True)
+    assert {"deploy\\x1b[2J?"} == {line[6] for line in listed}
+    assert "" == cit("ls", "--asking", "nothing").out
+
+
+def test_an_open_question_is_an_object(cit: Cit, asking: Ask) -> None:
+    id = asking("1.2", who="alice")
+
+    [line] = cit("ls", "--asking", "--json", id).out.splitlines()
+
+    told = json.loads(line)
+    assert (id, "1.2", "approve", None, ["alice"], "deploy\x1b[2J?") == tuple(
+        told[key] for key in ("id", "run", "verb", "deadline", "who", "comment")
+    )
+
+
+def test_a_list_and_cit_why_say_what_is_waited_for(cit: Cit, queue: Queue, asking: Ask) -> None:
+    id = asking("1.2", deadline="2036-11-21T20:37:01.123Z")
+    says = (
+        f"asks 'deploy\\x1b[2J?' (cit-answer {id}.1.2 yes|no), until 2036-11-21T20:37:01.123Z,"
+        " else no"
+    )
+
+    listed, why = cit("ls", id).out.split("\t"), cit("why", id).out
+
+    assert says == listed[8].replace("\\\\", "\\")
+    assert f"is parked, without a slot: it {says}" in why
+    cit("hold", "--until", "2046-11-21", "--reason", "not now", id)
+    assert f"is held by {people.who()} until 2046-11-2" in cit("ls", id).out
+    why = cit("why", id).out
+    assert "is held until 2046-11-2" in why and "not now" in why and says in why
