@@ -140,3 +140,67 @@ def test_a_job_of_the_queue_can_be_checked_by_its_id(cit: Cit) -> None:
     ended = cit("check", id)
 
     assert (0, "") == (ended.code, ended.err)
+
+
+WRONG = {
+    "(retry (no-op) 0)": (16, "'retry': 'attempts' is at least 1"),
+    "(break -1)": (8, "'break': 'loops' is at least 1"),
+    "(wait () () (31) (2))": (13, "'wait': it never comes: none of these months has such a day"),
+    "(wait (60))": (8, "'wait': 'minutes' is at most 59"),
+    '(isolate (chroot "debian") (no-op))': (
+        18, "'chroot': no template 'debian', only busybox and host"),
+    '(exec "/bin/true")': (1, "'exec' outside 'isolate'"),
+    '(isolate (no-op) (exec "/bin/true"))': (10, "'no-op' builds no isolation"),
+    "(aprove)": (2, "no step 'aprove'; is it 'approve'?"),
+    '(approve 60 "Go?" maybe)': (19, "'approve': 'default' is t or f"),
+    '(let v "" "")': (1, "'let' needs its argument 'body': the step"),
+    '(spawn "nightly" 0)': (18, "'spawn': 'version' is at least 1"),
+    '(await artefact "tree")': (17, "'await': 'tree' is not JOB/ARTEFACT"),
+    "(pause -1)": (8, "'pause': 'seconds' is at least 0"),
+    '(for v "a" (no-op))': (8, "'for': 'values' is a list in brackets"),
+    "(sequence (no-op)": (1, "'(' without its ')'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", WRONG)
+def test_a_program_that_cannot_be_is_refused_with_its_place_when_checked_and_when_pushed(
+    cit: Cit, tmp_path: Path, step: str
+) -> None:
+    column, message = WRONG[step]
+    path = tmp_path / "x.lurch"
+    path.write_text(f"; what is wrong comes in the second line\n{step}\n")
+    cit("queue", "init")
+
+    checked, pushed = cit("check", path), cit("push", "--dry-run", path)
+
+    shown = f"{path}:2:{column}: {message}\n  {step}\n  {' ' * (column - 1)}^\n"
+    assert (65, "", shown) == (checked.code, checked.out, checked.err)
+    assert (65, "") == (pushed.code, pushed.out)
+    assert shown in pushed.err
+
+
+RIGHT = """
+(sequence
+  (approve "Begin?")
+  (approve 3600 "Begin?" t ("alice" "@team"))
+  (let version "1.0" "Which version?"
+    (isolate
+      (chroot "busybox")
+      (retry (exec "/bin/echo" ("${version}") () 60.5) 3 (lost timeout 75) 10)))
+  (wait (0 30) (3) () (1) (0 7))
+  (pause 1.5) (no-op null)
+  (spawn "test build") (spawn "test build" null) (spawn "test build" 2)
+  (await job "build" 60) (await artefact "build/tree")
+  (for v ("a" "b") (isolate (none) (exec "/tmp" "/bin/echo" ("${v}") () null)))
+  (if (no-op 1) (break 1) (no-op)))"""
+
+
+def test_a_program_with_every_step_is_right(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "all.lurch"
+    path.write_text(RIGHT)
+    cit("queue", "init")
+
+    checked, pushed = cit("check", path), cit("push", "--dry-run", path)
+
+    assert (0, "", "") == tuple(checked)
+    assert (0, "") == (pushed.code, pushed.err)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import program, walk
+from cit import program, replay, walk
 from cit.steps import Steps
-from cit.wants import Ask, End, Outcome, Reply, ended
+from cit.wants import OK, Ask, Await, Begin, Down, End, Exec, Outcome, Reply, Spawn, Up, ended
+
+if TYPE_CHECKING:
+    from cit.wants import Want
 
 Tell = Callable[..., list[str]]
+Record = tuple[str, str, tuple[str, ...]]
 
 
 def test_a_no_op_ends_with_its_code(tell: Tell) -> None:
@@ -477,3 +482,77 @@ def test_a_loop_leaves_a_component_for_the_turn() -> None:
     turning = [name for name, step in Steps().items() if getattr(step, "TURNS", False)]
 
     assert {"for", "retry"} <= set(turning)
+
+
+EVERY = """
+(sequence
+  (approve 60 "Go?" f ("alice"))
+  (let v "1" "Which?" (isolate (none) (retry (exec "/p" ("${v}")) 3 () 10)))
+  (wait (0) (3)) (pause 5)
+  (spawn "p" 2) (await job "${data.spawned}" 60)
+  (for w ("a" "b") (if (approve) (no-op) (break 1)))
+  (sequence))"""
+
+USUAL = {Up: "handle", Ask: Reply("yes", "bob"), Spawn: "its-id", Exec: OK, Await: OK}
+
+
+def records(want: Want, answer: object) -> list[Record]:
+    """What a runner writes down of an answered want."""
+    if isinstance(want, Begin):
+        return [("begin", want.run, (want.step, str(want.attempt)))]
+    if isinstance(want, Up):
+        return [("up", want.run, (str(answer),))]
+    if isinstance(want, Down):
+        return [("down", want.run, ())]
+    if isinstance(want, Ask) and isinstance(answer, Reply):
+        return [("answer", want.run, (answer.who, answer.value, answer.reason))]
+    if isinstance(want, Spawn):
+        return [("spawn", want.run, (str(answer), want.program, str(want.version)))]
+    if isinstance(want, End):
+        told = [("data", want.run, pair) for pair in want.outcome.data]
+        return [*told, ("end", want.run, replay.fields(want.outcome))]
+    return []
+
+
+def perform(old: replay.Replay, answers: dict[str, object]) -> tuple[list[Want], list[Record]]:
+    """The wants of EVERY, and what is written down of those that are not in the old trace."""
+    walking = walk.walk(program.parse(EVERY, Steps()), Steps())
+    wants, written = [], []
+    answer: object = None
+    while True:
+        try:
+            want = walking.send(answer)
+        except StopIteration:
+            old.settle()
+            return wants, written
+        assert want is not None
+        wants.append(want)
+        found = old.find(want)
+        if found:
+            answer = found[0]
+            continue
+        old.settle()
+        answer = answers.get(f"{type(want).__name__} {want.run}", USUAL.get(type(want)))
+        written += records(want, answer)
+
+
+def test_what_waits_and_asks_goes_on_from_any_record_of_its_trace() -> None:
+    answers: dict[str, object] = {
+        "Exec 1.2.1.2.1.1": ended("failed", code=1),
+        "Exec 1.2.1.2.1.2": ended("failed", code=1),
+        "Ask 1.2": Reply("2", "bob"),
+        "Ask 1.7.2.1": Reply("no", "bob", "enough"),
+    }
+    wants, trace = perform(replay.Replay([]), answers)
+    lost = 0
+
+    for cut in range(len(trace) + 1):
+        # A command that was cut off is lost: that is another story, and another test.
+        if trace[cut - 1][0] == "begin" and trace[cut - 1][2][0] == "exec":
+            lost += 1
+            continue
+        again, added = perform(replay.Replay(trace[:cut]), answers)
+        # Data before a cut end are told again.
+        assert (wants, trace) == (again, list(dict.fromkeys(trace[:cut] + added)))
+    assert 3 == lost
+    assert {"Ask", "Sleep", "Spawn", "Await"} <= {type(want).__name__ for want in wants}
