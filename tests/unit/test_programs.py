@@ -16,6 +16,8 @@ from cit.queue import Queue
 HELLO = b'; greets\n(isolate (chroot "busybox") (exec "/bin/echo" ("hello ${who}") () null))\n'
 SCRIPT = b"#!/bin/sh\necho hello\n"
 TOML = b'# nightly\nisolate = "chroot:busybox"\nprogram = "#!/bin/sh\\necho hi"\n'
+STAGES = b"build:\n    cc --version\ntest: build\n    true\n"
+STAGED = b'[[stage]]\nname = "a"\nrun = "true"\n'
 ID = name.make(1795293421000, bytes(10))
 
 
@@ -52,7 +54,10 @@ def test_what_is_no_safe_name_for_a_directory_is_refused(queue: Queue, text: str
 # --- what can be stored ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "form"), [(HELLO, "lurch"), (SCRIPT, "sh"), (TOML, "toml")])
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [(HELLO, "lurch"), (SCRIPT, "sh"), (TOML, "toml"), (STAGES, "stages"), (STAGED, "toml")],
+)
 def test_a_text_is_kept_as_its_author_wrote_it(queue: Queue, text: bytes, form: str) -> None:
     made = programs.store(queue, "hello", text)
 
@@ -251,7 +256,7 @@ def test_only_the_owner_of_a_queue_changes_its_programs(queue: Queue) -> None:
 # --- the job of a program --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [HELLO, SCRIPT, TOML])
+@pytest.mark.parametrize("text", [HELLO, SCRIPT, TOML, STAGES, STAGED])
 def test_the_same_request_is_the_same_bytes(queue: Queue, text: bytes) -> None:
     program = programs.store(queue, "Test build", text)
     origin = {"kind": "spawn", "job": ID, "run": "1.2"}
