@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cit import program, stages, walk
+from cit import lurch, program, stages, walk
 from cit.errors import Bad
 from cit.stages import Ground
 from cit.steps import Steps
-from cit.wants import (
-    OK,
-    Begin,
-    Exec,
-    Node,
-    Outcome,
-    Up,
-    ended,
-)
+from cit.wants import OK, Begin, Exec, Node, Outcome, Up, ended
 
 Tell = Callable[..., list[str]]
 STEPS = Steps()
@@ -280,3 +275,368 @@ def test_a_break_ends_its_own_cell(tell: Tell) -> None:
 
     assert "begin 1.1.1.1.1.2 break" in lines or "begin 1.1.1.1.2 break" in lines
     assert lines[-1] == "failed 4"
+
+
+# --- stages that stages make -----------------------------------------------------------------
+
+
+def asks(*texts: str) -> Outcome:
+    return OK._replace(stages=texts)
+
+
+MAKER = around('(stage "a" () (exec "a"))', '(stage "b" ("a") (exec "b"))',
+               '(stage "c" () (exec "c"))')  # fmt: skip
+
+
+def made(tree: str, answers: dict[str, Any], pick: Callable[[list[str]], str] = first) -> str:
+    """The runs of commands in what was made, and the outcome with its reason."""
+    outcome, runs, _ = side_by_side(program.parse(tree, STEPS), answers, pick)
+    began = [run for run in runs if "s" in run and run.endswith(".1")]
+    return f"{' '.join(began)}: {outcome.status} {outcome.reason}".rstrip()
+
+
+def test_a_stage_makes_others_which_are_named_after_it(tell: Tell) -> None:
+    lines = tell(MAKER, {"exec 1.2.1.1": asks("x: y\n echo x\ny:\n echo y\n")})
+
+    begun = [line for line in lines if line.endswith(" stage")]
+    assert begun == [f"begin 1.2.{name} stage" for name in ("1", "3", "1.s2", "2", "1.s1")]
+    assert "exec 1.2.1.s1.1 in 1.1: " in lines
+
+
+def test_what_was_made_can_make_more() -> None:
+    answers = {"1.2.1.1": asks("x:\n echo\n"), "1.2.1.s1.1": asks("y: x b\n echo\n")}
+
+    # Of b it is certain that it is there, of x that it is over.
+    assert made(MAKER, answers) == "1.2.1.s1.1 1.2.1.s1.s1.1: ok"
+
+
+def test_what_was_made_can_be_needed_by_those_that_come_after_its_maker() -> None:
+    answers = {"1.2.1.1": asks("x:\n echo\n"), "1.2.2.1": asks("y: x c a\n echo\n")}
+
+    assert made(MAKER, answers) == "1.2.1.s1.1 1.2.2.s1.1: ok"
+
+
+def test_of_others_it_cannot_be_known_whether_they_are_there() -> None:
+    answers = {"1.2.1.1": asks("x:\n echo\n"), "1.2.3.1": asks("y: x\n echo\n")}
+
+    told = {made(MAKER, answers, pick) for pick in (first, lambda runs: runs[-1])}
+
+    reason = "stage 'c' asks for more stages: line 1: stage 'y' needs 'x': no stage 'x'"
+    assert told == {f"1.2.1.s1.1: setup {reason}"}
+
+
+def test_two_may_make_stages_of_one_name_which_neither_sees() -> None:
+    answers = {"1.2.1.1": asks("x:\n echo\n"), "1.2.3.1": asks("x:\n echo\ny: x\n echo\n")}
+
+    assert made(MAKER, answers) == "1.2.1.s1.1 1.2.3.s1.1 1.2.3.s2.1: ok"
+
+
+def test_of_two_of_one_name_nobody_can_need_one() -> None:
+    text = around('(stage "a" () (exec "a"))', '(stage "b" () (exec "b"))',
+                  '(stage "c" ("a" "b") (exec "c"))')  # fmt: skip
+    answers = {"1.2.1.1": asks("x:\n"), "1.2.2.1": asks("x:\n"), "1.2.3.1": asks("\n\ny: x\n")}
+
+    assert made(text, answers).endswith(
+        ": setup stage 'c' asks for more stages: line 3: stage 'y' needs 'x': "
+        "there are two stages 'x'"
+    )
+
+
+def test_what_a_failed_stage_made_is_not_run_but_what_comes_last_is() -> None:
+    text = "x:\n echo\ndown: [finally]\n echo\n"
+
+    told = made(MAKER, {"1.2.1.1": FAILED._replace(stages=(text,))})
+
+    assert told == "1.2.1.s2.1: failed"
+
+
+def test_what_was_made_to_come_last_runs_after_a_stop() -> None:
+    stop = ended("cancelled")
+    tree = program.parse(around('(stage "a" () (exec "a"))'), STEPS)
+
+    _, runs, _ = side_by_side(
+        tree, {"1.2.1.1": stop._replace(stages=("down: [finally]\n x\n",))}, first
+    )
+
+    assert "1.2.1.s1.1" in runs
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("x y\n", "line 1: expected 'NAME: NEEDS', or a command, which is indented"),
+        ("x:\nb:\n", "line 2: a second stage 'b'"),
+        ("x: y\ny: x\n", "line 1: stages in a circle: x needs y needs x"),
+        ("x: nope\n", "line 1: stage 'x' needs 'nope': no stage 'nope'"),
+        ("x: [timeout=never]\n",
+         'line 1: timeout: expected a duration such as "10m" or "1h30m"'),
+        ("".join(f"x{n}:\n" for n in range(1001)), "line 1001: over 1000 stages"),
+        ("# nothing\n", "line 1: expected a stage such as 'build:', found none"),
+    ],
+)  # fmt: skip
+def test_a_stage_that_asks_for_what_cannot_be_has_failed(text: str, wrong: str) -> None:
+    told = bodies(MAKER, {"1.2.1.1": asks(text)})
+    reason = made(MAKER, {"1.2.1.1": asks(text)})
+
+    assert told == "1.2.1 1.2.3: setup 125"
+    assert reason == f": setup stage 'a' asks for more stages: {wrong}"
+
+
+def test_what_comes_last_makes_nothing() -> None:
+    text = around('(stage "z" () (exec "z") f t)')
+
+    assert made(text, {"1.2.1.1": asks("x:\n")}) == (
+        ": setup stage 'z' asks for more stages, and comes last"
+    )
+
+
+def test_of_several_texts_it_is_told_which_is_wrong() -> None:
+    text = around('(stage "a" () (sequence (exec "a") (exec "b")))')
+
+    told = made(text, {"1.2.1.1.1": asks("x:\n"), "1.2.1.1.2": asks("\ny: z\n")})
+
+    assert told.endswith(" line 2 of text 2: stage 'y' needs 'z': no stage 'z'")
+
+
+def test_what_stages_make_is_bounded_with_all_that_comes_of_it() -> None:
+    class Always(dict[str, Outcome]):
+        def get(self, run: str, default: Any = None) -> Any:
+            name = run.replace(".", "_")
+            texts = [f"{name}_{n}:\n e\n" for n in (1, 2, 3)]
+            return None if run.startswith("begin") else asks(*texts)
+
+    text = around('(stage "a" () (exec "a"))')
+    outcome, runs, _ = side_by_side(program.parse(text, STEPS), Always(), first)
+
+    stages_ = [run for run in runs if run.startswith("1.2.1.s") and not run.endswith(".1")]
+    assert 300 < len(stages_) <= 1000
+    assert outcome.status == "setup"
+
+
+def test_the_stages_of_an_attempt_that_is_repeated_do_not_count() -> None:
+    text = around('(stage "a" () (retry (exec "a") 2))')
+    answers = {
+        "1.2.1.1.1.1": FAILED._replace(stages=("x:\n e\n",)),
+        "1.2.1.1.1.2": asks("x:\n e\n"),
+    }
+
+    assert made(text, answers) == "1.2.1.s1.1: ok"
+
+
+def test_the_stages_of_a_matrix_are_taken_in_the_order_of_its_cells() -> None:
+    text = around('(stage "a" () (matrix v ("1" "2") (exec "a")))')
+    answers = {"1.2.1.1.1.1": asks("x:\n"), "1.2.1.1.1.2": asks("y: x\ny2:\n e\n")}
+
+    told = {made(text, answers, pick) for pick in (first, lambda runs: runs[-1])}
+
+    assert told == {"1.2.1.s1.1 1.2.1.s2.1 1.2.1.s3.1: ok"}
+
+
+def test_what_is_made_runs_where_its_maker_does(tell: Tell) -> None:
+    tree = load("a:\n e\n", ground=Ground(("chroot", "busybox")))
+
+    lines = tell(tree, {"exec 1.1.1.2": asks("x:\n e\n")})
+
+    assert "up 1.1.s1.1.1 chroot busybox" in lines
+
+
+def test_what_is_made_has_the_variables(tell: Tell) -> None:
+    tree = load("a:\n e\n")
+    wants = walk.walk(tree, STEPS, {"who": "me", "a.b": "no"})
+    answer, env = None, ()
+    while not env:
+        want = wants.send(answer)
+        answer = "h" if isinstance(want, Up) else None
+        if isinstance(want, Exec):
+            env = want.env
+            answer = asks("x:\n e\n")
+
+    assert env == ("who=me",)
+
+
+# --- in any order ----------------------------------------------------------------------------
+
+NAMES = [f"n{n}" for n in range(7)]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """Stages that need earlier ones, in Lurch, and how their commands end."""
+    rows, answers = [], {}
+    statuses = st.sampled_from([*[OK] * 9, FAILED, ended("timeout"), ended("cancelled")])
+    for place, name in enumerate(NAMES):
+        final = draw(st.integers(0, 5)) == 0
+        needs = draw(st.lists(st.sampled_from(NAMES[:place]), max_size=2)) if place else []
+        flags = f"{draw(st.sampled_from('ttff'))} {'t' if final else 'f'}"
+        body = draw(st.sampled_from(['(exec "x")', '(matrix v ("1" "2") (exec "x"))']))
+        rows.append(f'(stage "{name}" ({" ".join(f"{chr(34)}{n}{chr(34)}" for n in needs)}) '
+                    f"{body} {flags})")  # fmt: skip
+        for run in (f"1.2.{place + 1}.1{cell}" for cell in ("", ".1.1", ".1.2")):
+            text = draw(st.sampled_from(["", "", "x: y\n e\ny:\n e\n", f"z: {name}\n e\n", "z:\n",
+                                         "f: [finally]\n e\n", "z: x\n e\n", "bad\n"]))  # fmt: skip
+            answers[run] = draw(statuses)._replace(stages=(text,) if text else ())
+    return around(*rows), answers
+
+
+@given(plan=plans(), seeds=st.tuples(st.randoms(), st.randoms()))
+def test_the_order_in_which_commands_end_decides_nothing(
+    plan: tuple[str, dict[str, Any]], seeds: tuple[Any, Any]
+) -> None:
+    text, answers = plan
+    try:
+        tree = program.parse(text, STEPS)
+    except Bad:
+        return
+
+    told = [side_by_side(tree, answers, seed.choice)[:2] for seed in seeds]
+    told.append(side_by_side(tree, answers, first)[:2])
+
+    assert told[0] == told[1] == told[2]
+
+
+# --- texts -----------------------------------------------------------------------------------
+
+
+def test_a_text_is_a_program_that_could_have_been_written() -> None:
+    text = """\
+# everything
+all: test
+
+build:
+\tmake all
+
+\t  make more   # not a comment of ours
+test: build [allow_failure, timeout=1m30s]
+  ./test
+clean: [finally]
+    rm -r out
+"""
+    same(text, r"""
+        (stages
+          (stage "all" ("test") (no-op))
+          (stage "build" ()
+            (isolate (none)
+              (script "#!/bin/sh -e\nmake all\n\n  make more   # not a comment of ours\n")))
+          (stage "test" ("build") (isolate (none) (script "#!/bin/sh -e\n./test\n" () 90)) t)
+          (stage "clean" () (isolate (none) (script "#!/bin/sh -e\nrm -r out\n")) f t))""")
+
+
+def test_printed_as_lurch_a_text_is_the_same_program() -> None:
+    read = stages.reader("stages", Ground(("chroot", "host"), ("who",)))
+    text = "a:\n echo \"$who\" '\\'\nb: a [finally]\n #!/bin/bash\n x\n"
+
+    printed = lurch.write(read(text))
+
+    assert bare(program.parse(text, STEPS, read=read)) == bare(program.parse(printed, STEPS))
+
+
+@pytest.mark.parametrize(
+    ("indented", "script"),
+    [
+        ("    a\n    b\n", "a\nb\n"),
+        ("\ta\n\tb\n", "a\nb\n"),
+        (" a\n   b\n  c\n", "a\n  b\n c\n"),
+        ("  a\n\tb\n", "  a\n\tb\n"),
+        ("  a\r\n  b\r\n", "a\nb\n"),
+        ("\n  a\n\n  b\n\n\n", "a\n\nb\n"),
+        ("  a\n# not of the script\n  # of it\n  b\n", "a\n# of it\nb\n"),
+    ],
+)
+def test_indentation_is_what_all_lines_have_in_common(indented: str, script: str) -> None:
+    [stage] = load(f"s:\n{indented}").children
+
+    assert stage.children[0].children[1].args["text"] == "#!/bin/sh -e\n" + script
+
+
+def test_a_script_may_name_its_interpreter() -> None:
+    [stage] = load("s:\n    #!/usr/bin/python3\n    if 1:\n        print()\n").children
+
+    text = stage.children[0].children[1].args["text"]
+    assert text == "#!/usr/bin/python3\nif 1:\n    print()\n"
+
+
+@pytest.mark.parametrize("text", ["s:\n", "s:\n\n   \n", "s:\n  # only this\n", "s: # nothing"])
+def test_a_stage_without_commands_does_nothing(text: str) -> None:
+    [stage] = load(text).children
+
+    assert stage.children[0].step == "no-op"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("a:\nb\n", 2, 1, "expected 'NAME: NEEDS', or a command, which is indented"),
+        ("\n  echo\n", 2, 3, "a command before the first stage"),
+        ("a: b ${c}\nb:\n", 1, 6,
+         "expected the name of a stage, at most 64 letters, digits, '.', '_' and '-', beginning "
+         "with a letter or digit, found '${c}'"),
+        ("a: [x]\n", 1, 4,
+         "unknown option 'x', known are allow_failure, finally, timeout=DURATION"),
+        ("a: [finaly]\n", 1, 4, "unknown option 'finaly', did you mean 'finally'?"),
+        ("a: [timeout=x]\n", 1, 4, 'timeout: expected a duration such as "10m" or "1h30m"'),
+        ("a: [finally\n", 1, 4, "'[' without its ']'"),
+        ("a: [finally] b\n", 1, 14, "expected nothing after the ']'"),
+        ("a:\nb: c\n", 2, 1, "'stages': stage 'b' needs 'c': no stage 'c'"),
+        ("a:\n\na:\n", 3, 1, "'stages': a second stage 'a'"),
+        ("", 1, 1, "expected a stage such as 'build:', found none"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_text_is_said_at_its_place(
+    text: str, line: int, column: int, message: str
+) -> None:
+    with pytest.raises(Bad) as caught:
+        load(text)
+
+    assert (line, column, message) == (caught.value.line, caught.value.column, str(caught.value))
+
+
+LINES = st.lists(
+    st.one_of(
+        st.from_regex(r"\A[a-c]:( [a-d]){0,2}( \[[a-z_=, ]{0,15}\]?)?\Z"),
+        st.sampled_from(["  echo", "\techo", "", "#", "a: [finally]", "a: b [timeout=1m]"]),
+        st.text(max_size=8),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(lines=LINES, end=st.sampled_from(["\n", "\r\n"]))
+def test_any_text_is_stages_or_bad_data(lines: list[str], end: str) -> None:
+    text = end.join(lines)
+    read = stages.reader("stages", GROUND)
+
+    try:
+        tree = program.parse(text, STEPS, read=read)
+    except Bad as bad:
+        assert 1 <= bad.line <= text.count("\n") + 1
+    else:
+        assert bare(tree) == bare(program.parse(lurch.write(read(text)), STEPS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n" * 300_000,
+        "".join(f"s{n}:\n" for n in range(200_000)),
+        "a: " + "b " * 500_000,
+        "a: " + "[" * 1_000_000,
+        "a: [" + "x " * 500_000 + "]",
+        "a" * 1_000_000 + ":",
+        "a:\n" + "  " * 500_000 + "x",
+        "a:\n" + "  x\n" * 250_000,
+        "a:\n" + "\n" * 1_000_000,
+        "".join(f"s{n}: {' '.join(f's{m}' for m in range(max(0, n - 200), n))}\n"
+                for n in range(1000))[:1_000_000],
+        "".join(f"s{n}: s{(n + 1) % 1000}\n" for n in range(1000)),
+    ],
+)  # fmt: skip
+def test_no_text_takes_long(text: str) -> None:
+    begun = time.process_time()
+
+    try:
+        load(text)
+    except Bad as bad:
+        assert bad.line
+
+    assert time.process_time() - begun < 2  # under 1 s on a machine that is not busy

@@ -21,6 +21,8 @@ ARGS = (
 SHOWS = Shows("up to {attempts} times", "will run up to {attempts} times",
               "runs up to {attempts} times")  # fmt: skip
 TURNS = True
+# The stages that an attempt asks for count only if it is the last.
+GROWS = True
 # What was lost may have been done, and who said no is not asked twice.
 FINAL = ("lost", "denied")
 HOUR = 3600
