@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import demo, programs, trace
+from cit import asked, demo, programs, trace
 from cit.queue import Queue
 from cit.trace import Record
 
@@ -164,15 +164,16 @@ def test_a_job_names_the_program_and_the_version_it_ran(cit: Cit, queue: Queue) 
     two = cit("program", "start", "Say it", "--priority", "3", "--limit", "time=10m")
 
     assert [(0, ""), (0, "")] == [(one.code, one.err), (two.code, two.err)]
-    stories = [json.loads(cit("show", "--json", each.out.strip()).out) for each in (one, two)]
-    assert ["say-it", "say-it"] == [story["name"] for story in stories]
+    first, second = (
+        asked.parse(queue.head(queue.find(each.out.strip()))[0]).job for each in (one, two)
+    )
     origin = {"kind": "program", "program": "Say it"}
-    assert {"vars": {"who": "bob"}, "origin": {**origin, "version": 1}} == {
-        key: value for key, value in stories[0]["asked"].items() if key != "sections"
-    }
-    assert ({**origin, "version": 2}, 3) == (
-        stories[1]["asked"]["origin"], stories[1]["asked"]["priority"],
-    )  # fmt: skip
+    assert ("say-it", {"who": "bob"}, {**origin, "version": 1}) == tuple(
+        first[key] for key in ("name", "vars", "origin")
+    )
+    assert (3, {"time": "10m"}, {**origin, "version": 2}) == tuple(
+        second[key] for key in ("priority", "limits", "origin")
+    )
 
 
 def test_a_started_program_runs_and_its_code_is_passed_through(cit: Cit, queue: Queue) -> None:
