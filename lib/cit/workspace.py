@@ -89,6 +89,11 @@ class Workspace:
             except OSError:
                 pass  # the job removed it, or made a directory of it, where it is the same user
 
+    def sweep(self) -> None:
+        """Remove what a runner that was killed had made for the commands of this job."""
+        own = [name for name in os.listdir(self._fd) if name.startswith(f"{self._id}.")]
+        self.remove(*(name.removeprefix(f"{self._id}.") for name in own))
+
     def unpack(self, body: bytes) -> None:
         """Make the files that the job brings along. Raises Bad, OSError."""
         if not self.user:

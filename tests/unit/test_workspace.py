@@ -49,6 +49,18 @@ def test_a_job_that_took_its_own_rights_away_can_be_gone_on_with(base: Path) -> 
     again.close()
 
 
+def test_what_a_killed_runner_had_made_is_swept_away_and_nothing_of_other_jobs(base: Path) -> None:
+    first, other = (Workspace(str(base), "x", id, None) for id in (ID, ID[:-1] + "0"))
+    for space in (first, other):
+        os.close(space.make("1.data", b"", 0o600))
+
+    first.sweep()
+
+    assert [f"{ID[:-1]}0.1.data"] == os.listdir(first.files)
+    for space in (first, other):
+        space.close()
+
+
 # --- its life --------------------------------------------------------------------------------
 
 
