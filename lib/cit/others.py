@@ -71,6 +71,9 @@ def _ending(queue: Queue, found: Name) -> Outcome:
     code = int(told.code) if told.code.isdecimal() else 0
     if not low <= code <= high:
         return ended("lost", f"job {found.id} ended '{told.status}', which is no status")
+    if told.status == "cancelled":
+        # That job was stopped, and not the one that awaits it, which `cancelled` would end.
+        return ended("failed", f"job {found.id} was stopped", code)
     return Outcome(told.status, code, code - 128 if told.status == "signal" else 0)
 
 
