@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from cit import asked, files, job, section, trace
-from cit.errors import Bad
+from cit.errors import MISSING, Bad, Failure
 from cit.queue import KINDS, STATES, Queue, lines
 
 TYPE_CHECKING = False
@@ -21,10 +21,20 @@ def check(queue: Queue, acknowledged: Iterable[str] = ()) -> Iterator[str]:
 
     Jobs move while we look, so only what is wrong twice is told.
     """
-    ids = list(acknowledged)
-    found = list(_look(queue, ids))
-    again = set(_look(queue, ids)) if found else set()
+    known = list(acknowledged)
+    found = list(_look(queue, known))
+    again = set(_look(queue, known)) if found else set()
     yield from (complaint for complaint in found if complaint in again)
+
+
+def ids(path: str) -> list[str]:
+    """The ids in a file, `-` is standard input. Raises Failure(MISSING)."""
+    try:
+        with open(0 if path == "-" else path, encoding="utf-8") as file:
+            return file.read().split()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        reason = str(error.strerror).lower()
+        raise Failure(MISSING, f"cannot read '{path}': {reason}") from None
 
 
 def _look(queue: Queue, acknowledged: list[str]) -> Iterator[str]:

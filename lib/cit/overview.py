@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from cit import table, terminal
 from cit.errors import Failure
 from cit.job import column
 from cit.queue import Queue
 from cit.trace import escape
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 COLUMNS = ("queue", "state", "wait", "hold", "run", "done", "reason")
+
+
+def lines(paths: Iterable[str], *, as_json: bool) -> Iterator[str]:
+    """A line for each queue, for programs or for a terminal."""
+    rows = [row(path) for path in paths]
+    if as_json:
+        import json
+
+        yield from (json.dumps(dict(zip(COLUMNS, each, strict=True))) + "\n" for each in rows)
+    elif terminal.there():
+        head = [word.upper() for word in COLUMNS]
+        yield from (f"{line}\n" for line in table.lines([head, *rows], right=(2, 3, 4, 5)))
+    else:
+        yield from map(table.tabbed, rows)
 
 
 def row(path: str) -> list[str]:

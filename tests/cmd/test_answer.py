@@ -150,15 +150,33 @@ def test_a_second_answer_a_late_one_and_one_to_no_question_are_refused_and_recor
     assert [("1.2", people.who(), "no", "")] == given(queue, twice)
 
 
-def test_who_may_not_is_told_so(cit: Cit, queue: Queue, asking: Ask) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may always; see tests/real")
-    id = asking("1.2", who="nobody-of-that-name")
+def test_who_may_not_is_told_so_and_who_is_named_may(
+    users: Callable[[str], Any], public: Path, cit: Cit
+) -> None:
+    alice, bob, carol = users("alice"), users("bob"), users("carol")
+    public.chmod(0o1777)
+    path = public / "q"
+    assert 0 == cit("queue", "init", path, "--push", "*", "--readers", "all", user=alice).code
+    pushed = cit("push", "--queue", path, "--isolate", "chroot:host", "--", "true", user=bob)
+    id = pushed.out.strip()
+    assert 0 == cit("queue", "tick", path, user=alice).code
+    queue = Queue(str(path))
+    with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+        hold.record("claim", "-", "host", "1", "boot", "1", "0")
+        hold.record("begin", "1.2", "approve", "1")
+        hold.record("ask", "1.2", "approve", "deploy?", "no", "", carol.name)
+        hold.park(9_999_999_999)
 
-    ended = cit("answer", id, "yes")
+    codes = [
+        cit("answer", "--queue", path, f"{id}.1.2", "yes", user=user).code
+        for user in (bob, alice, carol)
+    ]
+    assert 0 == cit("queue", "tick", path, user=alice).code
 
-    assert (77, []) == (ended.code, given(queue, id))
-    assert 1 == len(refused(queue))
+    told = Queue(str(path)).job(queue.find(id))
+    assert [77, 77, 0] == codes
+    assert [carol.name] == [answer.fields[0].partition("@")[0] for answer in told.answers]
+    assert 2 == len(refused(queue))
 
 
 def test_an_answer_for_other_bytes_than_were_pushed_is_refused(

@@ -306,3 +306,114 @@ def test_a_list_that_nobody_reads_any_more_ends_quietly(cit: Cit, queue: Queue) 
     )
 
     assert (b"", 1) == (shell.stderr, shell.stdout.count(b"\n"))
+
+
+# --- move ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(cit: Cit, world: Path) -> tuple[Queue, list[str]]:
+    """A queue and the ids of four jobs that wait in it."""
+    assert 0 == cit("queue", "init").code
+    ids = [cit("push", "--name", f"job{n}", "--", "true").out.strip() for n in range(4)]
+    assert 0 == cit("queue", "tick").code
+    return Queue(str(world / ".cit" / "queue")), ids
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        (["--first", "job2"], [2, 0, 1, 3]),
+        (["--first", "job0"], [0, 1, 2, 3]),
+        (["--last", "job1"], [0, 2, 3, 1]),
+        (["--last", "job3"], [0, 1, 2, 3]),
+        (["--priority", "51", "job0"], [1, 2, 3, 0]),
+        (["--priority", "0", "job3"], [3, 0, 1, 2]),
+    ],
+)
+def test_a_waiting_job_is_moved_in_the_line(
+    cit: Cit, waiting: tuple[Queue, list[str]], words: list[str], order: list[int]
+) -> None:
+    queue, ids = waiting
+
+    ended = cit("queue", "move", *words, "--reason", "urgent")
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert [ids[n] for n in order] == [found.id for found in queue.names("wait")]
+    assert 0 == cit("queue", "fsck").code
+    [note] = queue.job(queue.find(words[-1])).notes
+    assert note.fields[0] == people.who() and note.fields[1].endswith(": urgent")
+    [day] = (Path(queue.path) / "log").glob("*.tab")
+    assert f"\tmove\t{queue.find(words[-1]).id}\t" in day.read_text()
+
+
+def test_jobs_can_be_first_after_one_another(
+    cit: Cit, waiting: tuple[Queue, list[str]]
+) -> None:
+    queue, ids = waiting
+
+    for word in ("job1", "job3", "job2"):
+        assert 0 == cit("queue", "move", "--first", word).code
+
+    assert [ids[n] for n in (2, 3, 1, 0)] == [found.id for found in queue.names("wait")]
+
+
+def test_before_a_job_of_priority_0_there_is_no_place(
+    cit: Cit, waiting: tuple[Queue, list[str]]
+) -> None:
+    cit("queue", "move", "--priority", "0", "job0")
+    cit("queue", "move", "--priority", "99", "job3")
+
+    for place, word in (("--first", "job1"), ("--last", "job2")):
+        ended = cit("queue", "move", place, word)
+        assert (1, 1) == (ended.code, ended.err.count("\n"))
+
+
+def test_a_job_that_is_held_comes_back_to_where_it_was_moved(
+    cit: Cit, waiting: tuple[Queue, list[str]]
+) -> None:
+    queue, ids = waiting
+    cit("hold", "job2")
+
+    assert 0 == cit("queue", "move", "--first", "job2").code
+    assert "hold" == queue.find("job2").state
+    cit("hold", "--release", "job2")
+
+    assert [ids[n] for n in (2, 0, 1, 3)] == [found.id for found in queue.names("wait")]
+
+
+def test_what_does_not_wait_is_not_moved(cit: Cit, waiting: tuple[Queue, list[str]]) -> None:
+    cit("stop", "job2")
+
+    ended = cit("queue", "move", "--first", "job2")
+    wrong = cit("queue", "move", "--priority", "100", "job1")
+    none = cit("queue", "move", "job1")
+
+    assert (1, True) == (ended.code, "it is not waiting" in ended.err)
+    assert (2, 2) == (wrong.code, none.code)
+    assert 66 == cit("queue", "move", "--first", "nobody").code
+
+
+# --- paused ----------------------------------------------------------------------------------
+
+
+def test_a_paused_queue_starts_nothing_and_says_who_paused_it_also_after_a_restart(
+    cit: Cit, waiting: tuple[Queue, list[str]]
+) -> None:
+    queue, ids = waiting
+    cit("hold", "--until", "1ms", "job0")
+
+    cit("queue", "pause", "--reason", "new disk")
+    began = time.monotonic()
+    while queue.find("job0").state == "park":  # it comes back, and no further
+        assert time.monotonic() < began + 10
+        cit("queue", "tick")  # each is a process of its own: nothing is kept in one
+        cit("run", "-j", "2")
+
+    cit("run", "-j", "2")
+    assert ids == [found.id for found in queue.names("wait")]
+    assert f"the queue is paused by {people.who()}, " in cit("why", "job0").out
+    assert f"by {people.who()}: new disk" in cit("queue", "ls").out
+    cit("queue", "resume")
+    cit("run", "-j", "2")
+    assert ["ok"] * 4 == [queue.job(queue.find(id)).status for id in ids]

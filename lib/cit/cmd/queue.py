@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import amount, config, home, layout, manager, overview, people, start, table, terminal
-from cit.errors import DENIED, DONE, MISSING, NO, USAGE, Failure
+from cit import amount, config, home, layout, manager, overview, people, start
+from cit.errors import DENIED, DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
 
@@ -43,6 +43,15 @@ def parser() -> Parser:
                       ("resume", "end a pause")):
         made = verb(act, help)
         made.add_argument("--reason", default="", help="why")
+    move = verbs.add_parser("move", help="move a waiting job in the line",
+                            description="Move a waiting job in the line.")  # fmt: skip
+    move.add_argument("job", metavar="JOB", help="an id, a unique part of one, or a name")
+    move.add_argument("queue", nargs="?", metavar="QUEUE", help="its directory")
+    place = move.add_mutually_exclusive_group(required=True)
+    place.add_argument("--priority", type=int, metavar="N", help="from 0, which is next, to 99")
+    for end, help in (("first", "before all others"), ("last", "after all others")):
+        place.add_argument(f"--{end}", dest="place", action="store_const", const=end, help=help)
+    move.add_argument("--reason", default="", help="why")
     fsck = verb("fsck", "check that every job is whole and in one place")
     fsck.add_argument(
         "--ids", metavar="FILE", help="ids that must be there, a line each; - is standard input"
@@ -61,11 +70,14 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.verb == "ls":
-        return _ls([os.path.abspath(args.queue)] if args.queue else home.queues(), args.json)
+        paths = [os.path.abspath(args.queue)] if args.queue else home.queues()
+        sys.stdout.writelines(overview.lines(paths, as_json=args.json))
+        return DONE
     path = os.path.abspath(args.queue) if args.queue else config.queue()
     if args.verb == "init":
         return _init(path, args)
-    act = {"tick": _tick, "pause": _pause, "resume": _resume, "fsck": _fsck, "prune": _prune}
+    act = {"tick": _tick, "pause": _pause, "resume": _resume, "fsck": _fsck, "prune": _prune,
+           "move": _move}  # fmt: skip
     return act[args.verb](_own(Queue(path)), args)
 
 
@@ -108,16 +120,8 @@ def _resume(queue: Queue, args: argparse.Namespace) -> int:
 def _fsck(queue: Queue, args: argparse.Namespace) -> int:
     from cit import fsck
 
-    ids: list[str] = []
-    if args.ids:
-        try:
-            with open(0 if args.ids == "-" else args.ids, encoding="utf-8") as file:
-                ids = file.read().split()
-        except (FileNotFoundError, IsADirectoryError) as error:
-            reason = str(error.strerror).lower()
-            raise Failure(MISSING, f"cannot read '{args.ids}': {reason}") from None
     complaints = 0
-    for complaint in fsck.check(queue, ids):
+    for complaint in fsck.check(queue, fsck.ids(args.ids) if args.ids else ()):
         complaints += 1
         sys.stdout.write(complaint + "\n")
     return NO if complaints else DONE
@@ -134,18 +138,13 @@ def _prune(queue: Queue, args: argparse.Namespace) -> int:
     return DONE
 
 
-def _ls(paths: list[str], as_json: bool) -> int:
-    rows = [overview.row(path) for path in paths]
-    if as_json:
-        import json
+def _move(queue: Queue, args: argparse.Namespace) -> int:
+    from cit import line
 
-        for row in rows:
-            print(json.dumps(dict(zip(overview.COLUMNS, row, strict=True))))
-    elif terminal.there():
-        head = [word.upper() for word in overview.COLUMNS]
-        for line in table.lines([head, *rows], right=(2, 3, 4, 5)):
-            print(line)
-    else:
-        for row in rows:
-            sys.stdout.write(table.tabbed(row))
+    if args.priority is not None and not 0 <= args.priority <= line.LAST:
+        raise Failure(USAGE, f"--priority: expected a number from 0 to {line.LAST}")
+    manager.tick(queue)
+    found = queue.find(args.job)
+    end = {"first": line.first, "last": line.last}.get(args.place or "")
+    line.move(queue, found, end(queue, found) if end else args.priority, args.reason)
     return DONE
