@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cit.queue import Queue
     from cit.sight import Seen
     from cit.trace import Record
-    from cit.wants import Node
 
     Story = dict[str, Any]
 
@@ -47,8 +46,10 @@ def tell(seen: Seen, now: float, reason: str = "") -> Story:
     if os.path.isdir(space):
         story["workspace"] = space
     told = _happened(folded, records, now)
-    for run, what in _commands(data, folded).items():
-        next(r for r in told["runs"] if r["run"] == run)["what"] = what
+    commands = _commands(data, records)
+    for run in told.get("runs", ()):
+        if run["run"] in commands:
+            run["what"] = commands[run["run"]]
     return story | told
 
 
@@ -67,33 +68,29 @@ def _asked(data: bytes) -> Story:
     told = {key: value for key, value in head.items() if key not in ("id", "name", "queue", "env")}
     if isinstance(head.get("env"), dict):
         told["env"] = sorted(head["env"])
+    origin = told.pop("origin", None)
     told["sections"] = [
         {"kind": s.kind, "version": s.version, "format": s.format, "bytes": len(s.body)}
         for s in sections
         if s.kind not in ("job", "trace")
     ]
-    return {"asked": told}
+    return {"origin": origin, "asked": told} if origin else {"asked": told}
 
 
-def _commands(data: bytes, folded: Job) -> dict[str, str]:
-    """What each run does, as its step shows it; of those whose place in the program is known."""
-    from cit import asked, program
+def _commands(data: bytes, records: list[Record]) -> dict[str, str]:
+    """What each run does, as its step shows it; nothing where the program cannot be read."""
+    from cit import asked, needs, shown
     from cit.steps import Steps
 
     try:
-        tree = asked.parse(data).tree
+        request = asked.parse(data)
     except Bad:
         return {}
-    steps, found = Steps(), {}
-    for run in folded.runs.values():
-        node: Node | None = tree
-        for place in run.path.split(".")[1:]:
-            at = _number(place) or 0
-            node = node.children[at - 1] if node and 0 < at <= len(node.children) else None
-        # An iteration or an attempt has a component of its own: then the place is another's.
-        if node and node.step == run.step:
-            found[run.path] = program.show(node, steps, "written")
-    return found
+    last = {column(r, 0): column(r, 1) for r in records if r.kind == "data" and r.run == "-"}
+    given = request.job.get("vars", {}) | last
+    before = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
+    found = shown.commands(before, records, Steps(), given, "0") if before else {}
+    return found | shown.commands(request.tree, records, Steps(), given)
 
 
 def _happened(folded: Job, records: list[Record], now: float) -> Story:
@@ -111,8 +108,20 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
         "usage": _usage(folded.usage),
         "runs": [_run(run, now if not folded.finished else None) for run in folded.runs.values()],
         "data": [
-            {"run": run, "name": key, "value": value} for key, (run, value) in folded.data.items()
+            {"run": run, "name": key, "value": value}
+            for key, (run, value) in folded.data.items() if run != "-"
         ],
+        # What it was told of the job before it.
+        "last": {
+            key.removeprefix("last."): value
+            for key, (run, value) in folded.data.items() if run == "-"
+        },
+        "questions": _questions(records),
+        "waits": _each(records, "wait", "until"),
+        "parks": _each(records, "park", "until", "for"),
+        "spawned": _each(records, "spawn", "id", "program", "version"),
+        "stages": _each(records, "stage", "text"),
+        "artefacts": _each(records, "artefact", "name", "sha256", "size"),
         "acts": [
             _event(r.time, act=r.kind, run=r.run, who=column(r, 0), reason=column(r, 1))
             for r in folded.acts
@@ -123,6 +132,38 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
         "seal": folded.seal,
     }  # fmt: skip
     return {key: value for key, value in story.items() if value not in (None, "", [], {})}
+
+
+def _each(records: list[Record], kind: str, *columns: str) -> list[Story | None]:
+    """What the records of a kind say, each with its time and its run."""
+    return [
+        _event(r.time, run=r.run if r.run != "-" else "",
+               **{word: column(r, at) for at, word in enumerate(columns)})
+        for r in records if r.kind == kind
+    ]  # fmt: skip
+
+
+def _questions(records: list[Record]) -> list[Story]:
+    """What was asked of people, each time, and what was answered."""
+    told: list[Story] = []
+    open_: dict[str, Story] = {}
+    for record in records:
+        if record.kind == "ask":
+            words = ("verb", "comment", "default", "deadline", "may")
+            facts = {word: column(record, at) for at, word in enumerate(words)}
+            known = open_.get(record.run)
+            story = _event(record.time, run=record.run, **facts)
+            assert story
+            if known and {**known, "time": story["time"]} == story:
+                continue  # written down once more by a later attempt
+            told.append(story)
+            open_[record.run] = story
+        elif record.kind == "answer" and record.run in open_:
+            who, value, reason = (column(record, at) for at in range(3))
+            open_.pop(record.run)["answer"] = _event(
+                record.time, who=who, value=value, reason=reason
+            )
+    return told
 
 
 def _run(run: Run, now: float | None) -> Story:

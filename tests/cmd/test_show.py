@@ -124,10 +124,31 @@ def test_json_has_numbers_where_there_are_numbers(made: Made, cit: Cit) -> None:
     assert ["1", "1.1"] == [run["run"] for run in told["runs"]]
 
 
+def trail(text: str) -> list[Record]:
+    """`begin 1.1 exec 1`, a line each, as records of one second; `_` stands for a space."""
+    lines = [line.split() for line in text.strip().splitlines()]
+    lines = [line + ["-"] * (line[0] == "end") for line in lines]
+    return [record(2, kind, run, *("" if f == "-" else f.replace("_", " ") for f in fields))
+            for kind, run, *fields in lines]  # fmt: skip
+
+
+def whats(told: dict[str, str]) -> dict[str, str]:
+    found = {key: value for key, value in told.items() if key.endswith(".what")}
+    return {key.removeprefix("run.").removesuffix(".what"): text for key, text in found.items()}
+
+
 def test_a_run_shows_what_its_step_does(made: Made, cit: Cit) -> None:
-    begins = [("1", "isolate"), ("1.1", "chroot"), ("1.2", "sequence"), ("1.2.2", "exec")]
-    records = [record(2, "begin", run, step, "1") for run, step in begins]
-    records.append(record(2, "begin", "1.2.3", "exec", "1"))
+    records = trail("""
+        begin 1 isolate 1
+        begin 1.1 chroot 1
+        up 1.1 handle
+        end 1.1 ok 0
+        begin 1.2 sequence 1
+        begin 1.2.1 exec 1
+        end 1.2.1 ok 0
+        begin 1.2.2 exec 1
+        begin 1.2.3 exec 1
+    """)
     id = made.put("run", "hello", *records, program=PROGRAM, form="lurch")
 
     told = facts(cit("show", id).out)
@@ -135,6 +156,182 @@ def test_a_run_shows_what_its_step_does(made: Made, cit: Cit) -> None:
     assert "/bin/echo hello world" == told["run.1.2.2.what"]
     assert "chroot busybox" == told["run.1.1.what"]
     assert "run.1.2.3.what" not in told, "no such step in the program"
+
+
+def test_variables_are_put_in_below_loops_attempts_and_questions(made: Made, cit: Cit) -> None:
+    program = """\
+(isolate (none)
+  (let colour "red" "which?"
+    (for n ("a" "b")
+      (sequence
+        (retry (exec "/bin/echo" ("${who}" "${n}" "${colour}")) 2 () 5)
+        (exec "/bin/echo" ("${data.tests}" "${last.commit}" "${none}"))))))
+"""
+    records = trail("""
+        data - last.commit abc
+        begin 1 isolate 1
+        begin 1.1 none 1
+        up 1.1 none
+        end 1.1 ok 0
+        begin 1.2 let 1
+        ask 1.2 let which? red
+        answer 1.2 alice blue
+        begin 1.2.1 for 1
+        begin 1.2.1.1.1 sequence 1
+        begin 1.2.1.1.1.1 retry 1
+        begin 1.2.1.1.1.1.1.1 exec 1
+        data 1.2.1.1.1.1.1.1 tests 11
+        end 1.2.1.1.1.1.1.1 failed 1
+        begin 1.2.1.1.1.1.1.1.pause pause 1
+        wait 1.2.1.1.1.1.1.1.pause later
+        end 1.2.1.1.1.1.1.1.pause ok 0
+        begin 1.2.1.1.1.1.1.2 exec 1
+        data 1.2.1.1.1.1.1.2 tests 12
+        end 1.2.1.1.1.1.1.2 ok 0
+        end 1.2.1.1.1.1 ok 0
+        begin 1.2.1.1.1.2 exec 1
+        end 1.2.1.1.1.2 ok 0
+        end 1.2.1.1.1 ok 0
+        begin 1.2.1.1.2 sequence 1
+        begin 1.2.1.1.2.1 retry 1
+        begin 1.2.1.1.2.1.1.1 exec 1
+    """)
+    id = made.put("run", "loop", *records, program=program, form="lurch",
+                  head='[vars]\nwho = "you"\n')  # fmt: skip
+
+    told = whats(facts(cit("show", id).out))
+
+    assert "/bin/echo you a blue" == told["1.2.1.1.1.1.1.1"] == told["1.2.1.1.1.1.1.2"]
+    assert "/bin/echo you b blue" == told["1.2.1.1.2.1.1.1"]
+    assert "/bin/echo 12 abc ${none}" == told["1.2.1.1.1.2"]
+    assert told["1.2.1.1.1.1.1.1.pause"].startswith("pause 5")
+
+
+def test_cells_and_stages_that_were_added_show_what_they_do(
+    made: Made, cit: Cit, tmp_path: Path
+) -> None:
+    (tmp_path / "m.toml").write_text("""
+        [[stage]]
+        name = "build"
+        run = "printf 'late: build\\n  true\\n' >>$CIT_STAGES"
+        [[stage]]
+        name = "test"
+        run = "true"
+        matrix = { v = ["a", "b"] }
+    """)
+    id = cit("push", "m.toml").out.strip()
+    assert (0, 0) == (cit("queue", "tick").code, cit("run").code)
+
+    told = whats(facts(cit("show", id).out))
+
+    assert "stage late" == told["1.1.s1"]
+    assert told["1.1.1.2"] == told["1.1.s1.1.2"] == told["1.2.1.1.1.2"] == told["1.2.1.1.2.2"]
+
+
+def test_where_trace_and_program_disagree_what_comes_before_is_shown(made: Made, cit: Cit) -> None:
+    records = trail("""
+        begin 1 isolate 1
+        begin 1.1 chroot 1
+        up 1.1 handle
+        end 1.1 failed 7
+        begin 1.2 sequence 1
+    """)
+    id = made.put("run", "hello", *records, program=PROGRAM, form="lurch")
+
+    told = whats(facts(cit("show", id).out))
+
+    assert {"1": "isolated", "1.1": "chroot busybox"} == told
+
+
+EVERYTHING = """
+    data - last.commit abc
+    data - last.result ok
+    begin 1 sequence 1
+    begin 1.1 approve 1
+    ask 1.1 approve deploy_it? no 2026-11-21T21:00:00.000Z alice,@ops
+    park - - -
+    answer 1.1 alice@laptop yes looks_good token sha256:00
+    end 1.1 ok 0
+    begin 1.2 approve 1
+    ask 1.2 approve sure? no
+    begin 1.3 pause 1
+    wait 1.3 2026-11-21T22:00:00.000Z
+    park - 2026-11-21T22:00:00.000Z job_build
+    begin 1.4 spawn 1
+    spawn 1.4 01kak5jzc2v8e9j7m3t0q4w6xy nightly 3
+    begin 1.5 script 1
+    stage 1.5 more:\\n
+    artefact 1.5 app sha256:11 4096
+    data 1.5 commit def
+"""
+
+
+def everything(made: Made) -> str:
+    old = "01kak5jzc2v8e9j7m3t0q4w6xz"
+    head = f'[origin]\nkind = "again"\njob = "{old}"\nrun = "1.2"\n'
+    return made.put("run", "all", *trail(EVERYTHING), head=head)
+
+
+def test_what_was_asked_waited_for_spawned_and_reported_is_shown(made: Made, cit: Cit) -> None:
+    told = facts(cit("show", everything(made)).out)
+
+    expected = {
+        "origin.kind": "again",
+        "origin.job": "01kak5jzc2v8e9j7m3t0q4w6xz",
+        "origin.run": "1.2",
+        "data.commit": "def",
+        "last.commit": "abc",
+        "last.result": "ok",
+        "artefacts.1.name": "app",
+        "artefacts.1.size": "4096",
+        "questions.1.run": "1.1",
+        "questions.1.verb": "approve",
+        "questions.1.comment": "deploy it?",
+        "questions.1.default": "no",
+        "questions.1.may": "alice,@ops",
+        "questions.1.deadline": "2026-11-21T21:00:00.000Z",
+        "questions.1.answer.who": "alice@laptop",
+        "questions.1.answer.value": "yes",
+        "questions.1.answer.reason": "looks good",
+        "questions.1.answer.time": at(2),
+        "questions.2.comment": "sure?",
+        "waits.1.run": "1.3",
+        "waits.1.until": "2026-11-21T22:00:00.000Z",
+        "parks.2.for": "job build",
+        "spawned.1.id": "01kak5jzc2v8e9j7m3t0q4w6xy",
+        "spawned.1.program": "nightly",
+        "spawned.1.version": "3",
+        "stages.1.run": "1.5",
+    }
+    assert expected == {key: told.get(key) for key in expected}
+    assert not any(key.startswith(("questions.2.answer", "asked.origin")) for key in told)
+    assert "data.last.commit" not in told
+
+
+def test_a_terminal_shows_all_of_that_as_well(made: Made) -> None:
+    text = screen("--color=never", everything(made))
+
+    for line in (
+        "origin    kind again  job 01kak5jzc2v8e9j7m3t0q4w6xz  run 1.2",
+        "data      commit  def",
+        "last      commit  abc",
+        "artefact  app     4K  sha256:11",
+        "approve   1.1     deploy it?  'yes' by alice@laptop: looks good",
+        "approve   1.2     sure?  default no",
+        "wait      1.3     until 2026-11-21T22:00:00.000Z",
+        "parked            until 2026-11-21T22:00:00.000Z  for job build",
+        "spawned   1.4     id 01kak5jzc2v8e9j7m3t0q4w6xy  program nightly  version 3",
+    ):
+        assert line in text
+
+
+def test_a_question_that_a_later_attempt_wrote_down_again_is_one(made: Made, cit: Cit) -> None:
+    records = trail("ask 1 approve sure? no\nclaim - node1 1 b 2\nask 1 approve sure? no")
+    id = made.put("run", "all", *records)
+
+    told = json.loads(cit("show", "--json", id).out)
+
+    assert 1 == len(told["questions"])
 
 
 def test_records_in_what_was_asked_are_not_taken_for_what_happened(made: Made, cit: Cit) -> None:

@@ -66,16 +66,50 @@ def _screen(told: Story, now: float, color: bool) -> Iterator[str]:
     if runs:
         yield ""
         yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint if color else None, RUNS)
-    data = [("data", item["name"], item["value"]) for item in told.get("data", [])]
-    if data:
+    more = list(_more(told, now))
+    if more:
         yield ""
-        yield from table.lines(data)
+        yield from table.lines(more)
+
+
+def _more(told: Story, now: float) -> Iterator[tuple[str, str, str]]:
+    """What its runs reported, asked, waited for and made: kind, run or name, text."""
+    for item in told.get("data", ()):
+        yield "data", item["name"], item["value"]
+    for name_, value in told.get("last", {}).items():
+        yield "last", name_, value
+    for item in told.get("artefacts", ()):
+        size = item.get("size", "")
+        shown = human_size(int(size)) if size.isdecimal() else size
+        yield "artefact", item["name"], f"{shown}  {item.get('sha256', '')}"
+    for item in told.get("questions", ()):
+        answer = item.get("answer")
+        said = _answer(answer, now) if answer else _words(item, "may", "default", "deadline")
+        yield item["verb"], item["run"], "  ".join(filter(None, [item.get("comment", ""), said]))
+    for key, kind in (("waits", "wait"), ("parks", "parked"), ("spawned", "spawned")):
+        for item in told.get(key, ()):
+            text = _words(item, "until", "for") or _words(item, "id", "program", "version")
+            yield kind, item.get("run", ""), f"{text}  {_when(item['time'], now)}"
+    for item in told.get("stages", ()):
+        yield "stage", item["run"], item.get("text", "").rstrip("\n")
+
+
+def _answer(answer: Story, now: float) -> str:
+    who = answer.get("who") or "nobody"
+    reason = f": {answer['reason']}" if "reason" in answer else ""
+    return f"'{answer.get('value', '')}' by {who}{reason}  {_when(answer['time'], now)}"
+
+
+def _words(item: Story, *keys: str) -> str:
+    return "  ".join(f"{key} {item[key]}" for key in keys if key in item)
 
 
 def _facts(told: Story, now: float) -> Iterator[tuple[str, str]]:
     yield "reason", told.get("reason", "")
     if "pushed" not in told:
         yield "made", _when(trace.stamp(name.made(told["id"])), now)
+    words = ("kind", "job", "run", "only", "program", "version")
+    yield "origin", _words(told.get("origin", {}), *words)
     for key in EVENTS:
         events = told.get(key, [])
         for event in [events] if isinstance(events, dict) else events:
