@@ -104,7 +104,7 @@ def sections(data: bytes) -> list[Section]:
         message = "key 'program' is missing, or tables [[stage]]"
         if "stage" in value:
             message = "expected a key 'program' or tables [[stage]], found both"
-        raise Bad(message, *toml.finder(data.decode())(("stage",)))
+        raise Bad(message, *toml.finder(data.decode())(("stage", 0)))
     made = _program(data, value)
     return [_made("job", "toml", toml.dumps(value)), made]
 

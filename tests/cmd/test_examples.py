@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SUFFIXES = (".job", ".lurch", ".sh", ".toml")
+SUFFIXES = (".job", ".lurch", ".sh", ".stages", ".toml")
 JOBS = sorted(path for path in EXAMPLES.iterdir() if path.suffix in SUFFIXES)
 Cit = Callable[..., tuple[int, str, str]]
 
@@ -46,6 +46,27 @@ def test_the_second_attempt_finds_what_the_first_one_left(cit: Cit) -> None:
     ends = [line.split("\t")[2:4] for line in out.splitlines()]
     assert ["1.2.1.1.1.1.1", "failed"] in ends
     assert ["1.2.1.1.1.1.2", "ok"] in ends
+
+
+def test_the_stages_that_a_stage_makes_run_as_well(cit: Cit) -> None:
+    code, out, err = cit("run", EXAMPLES / "build.stages")
+
+    assert (0, ["hallo world!", "hello world!"], "") == (code, sorted(out.splitlines()), err)
+    _, out, _ = cit("cut", "build", "end")
+    ends = [line.split("\t")[2:4] for line in out.splitlines()]
+    assert all([run, "ok"] in ends for run in ("1.2.s1", "1.2.s2", "1.7"))
+
+
+def test_the_cells_of_a_matrix_are_tried_and_counted(cit: Cit) -> None:
+    for program in ("bwrap", "busybox"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program}")
+
+    code, out, err = cit("run", EXAMPLES / "stages.toml")
+
+    *greetings, count = out.splitlines()
+    assert (0, "3 greetings", "") == (code, count, err)
+    assert ["hallo world!", "hello world!", "salut world!"] == sorted(greetings)
 
 
 def test_the_commands_of_the_crontab_are_accepted() -> None:

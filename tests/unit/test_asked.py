@@ -194,3 +194,103 @@ def test_bytes_that_are_no_text_are_bad_data_and_no_bug() -> None:
         except Bad:
             continue
         assert data in made.data
+
+
+# --- stages ----------------------------------------------------------------------------------
+
+STAGES = "# all\nbuild:\n    make\ntest: build\n    make test\n"
+TABLES = '[[stage]]\nname = "build"\nrun = "make"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (STAGES, "stages"),
+        (f'program = """\n{STAGES}"""\n', "stages"),
+        (f"%% job 1 toml\n%% program 1 stages\n{STAGES}", "stages"),
+        (TABLES, "toml"),
+        (f"%% job 1 toml\n%% program 1 toml\n{TABLES}", "toml"),
+    ],
+    ids=["text", "text in TOML", "text in a file", "tables", "tables in a file"],
+)
+def test_stages_in_any_form_become_a_job_file(text: str, form: str) -> None:
+    made = compose(text)
+
+    [written] = [part for part in made.sections if part.kind == "program"]
+    assert form == written.format
+    assert "stages" == made.tree.step
+    assert made == asked.parse(made.data)
+
+
+def test_the_tables_of_a_plain_file_are_kept_as_they_are_written() -> None:
+    made = compose(f'name = "x"\n\n{TABLES}[stage.env] # why\nA = "1"\n\n[limits]\ntime = "1m"\n')
+
+    assert made.data.decode().endswith(
+        f'[limits]\ntime = "1m"\n%% program 1 toml\n{TABLES}[stage.env] # why\nA = "1"\n\n'
+    )
+
+
+def test_tables_in_braces_are_stages_too() -> None:
+    made = compose('stage = [{ name = "a", run = "x" }, { name = "b", needs = ["a"] }]\n')
+
+    assert ["a", "b"] == [stage.args["name"] for stage in made.tree.children]
+
+
+def test_stages_run_where_the_job_says_and_else_where_they_say() -> None:
+    text = (
+        f'isolate = "chroot:busybox"\n{TABLES}[[stage]]\nname = "b"\nrun = "x"\nchroot = "host"\n'
+        '[[stage]]\nname = "c"\nrun = "x"\nimage = "debian:12"\n'
+    )
+
+    own = {("chroot", "host"), ("docker", "debian:12")}
+    assert own | {("chroot", "busybox")} == asked.isolations(compose(text))
+    assert own | {("none", "")} == asked.isolations(compose(text, isolate="none"))
+
+
+def test_the_slots_of_the_job_are_those_of_each_step_that_leaves_its_own_out() -> None:
+    text = (
+        '(sequence (stages 3 (stage "a" () (matrix v ("1") (no-op)))) (stages))'
+        "\n"
+    )
+
+    trees = [compose(f"%% job 1 toml\n{head}%% program 1 lurch\n{text}").tree
+             for head in ("", "slots = 7\n")]  # fmt: skip
+
+    slots = [
+        [tree.children[0].args["slots"], tree.children[1].args["slots"],
+         tree.children[0].children[0].children[0].args["slots"]]
+        for tree in trees
+    ]  # fmt: skip
+    assert [[3, None, None], [3, 7, 7]] == slots
+
+
+def test_the_variables_of_the_job_are_in_the_environment_of_its_stages() -> None:
+    made = compose(STAGES, vars={"who": "me"})
+
+    assert ("who=${who}",) == made.tree.children[0].children[0].children[1].args["env"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("\n# c\na: b\n", (3, 1), "'stages': stage 'a' needs 'b': no stage 'b'"),
+        ('name = "x"\n\n[[stage]]\nname = "a"\n\n[limits]\n[[stage]]\nname = "b"\nruns = ""\n',
+         (9, 1), "unknown key 'runs', did you mean 'run'?"),
+        ('[limits]\n\n[[stage]]\nname = "a"\nneeds = ["b"]\n', (3, 3),
+         "'stages': stage 'a' needs 'b': no stage 'b'"),
+        ("%% job 1 toml\n%% program 1 stages\na:\na:\n", (4, 1), "'stages': a second stage 'a'"),
+        ("%% job 1 toml\n%% program 1 toml\n[[stage]]\nname = 'a'\nrun = 1\n", (5, 1),
+         "expected a text or a list of lines, found 1"),
+        ("%% job 1 toml\n%% program 1 toml\n[[stage]]\nnames = 'a'\n", (4, 1),
+         "unknown key 'names', did you mean 'name'?"),
+        ('program = """\n(no-op)"""\n[[stage]]\nname = "a"\n', (3, 3),
+         "expected a key 'program' or tables [[stage]], found both"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_stages_is_said_at_its_place_in_the_file(
+    text: str, place: tuple[int, int], message: str
+) -> None:
+    with pytest.raises(Bad) as caught:
+        compose(text)
+
+    assert (*place, message) == (caught.value.line, caught.value.column, str(caught.value))

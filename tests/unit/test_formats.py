@@ -333,3 +333,45 @@ def test_what_is_asked_may_have_a_mebibyte_and_the_trace_any_length() -> None:
     assert ["over 1048576 bytes above the trace"] == [str(bad) for bad in formats.check(large)]
     assert len(long) > 1 << 20
     assert [] == formats.check(long)
+
+
+# --- stages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("a:\n", "stages"),
+        ("# c\n\n  # d\na: b c # e\n", "stages"),
+        ("a: b [finally, timeout=1m]\n  x\n", "stages"),
+        ("a:\r\n", "stages"),
+        ("; c\n(no-op)\n", "lurch"),
+        ("#!/bin/sh\na:\n", "sh"),
+        ("# c\n#!/bin/sh\na:\n", "stages"),
+        ("a: (b)\n", "sh"),
+        ("  a:\n", "sh"),
+        ("http://example.org/\n", "sh"),
+        ("set -e\na:\n", "sh"),
+        ("", "sh"),
+    ],
+)
+def test_the_form_of_a_program_shows_in_its_first_line(text: str, form: str) -> None:
+    assert form == formats.program_format(text.encode())
+    script = text.startswith("#!")
+    assert (form != "sh" or script) == formats.is_program(text.encode())
+
+
+def test_all_that_is_wrong_in_tables_is_told() -> None:
+    text = b"%% job 1 toml\n%% program 1 toml\n[[stage]]\nname = 'a b'\nneeds = 'a'\n"
+
+    assert [
+        (4, 1, 'expected the name of a stage such as "build": at most 64 letters, digits, ".", '
+         '"_", "-", found "a b"'),
+        (5, 1, 'expected a list of names of stages, found "a"'),
+    ] == said(formats.check(text))  # fmt: skip
+
+
+def test_tables_that_are_no_toml_are_told_so() -> None:
+    text = b"%% job 1 toml\n%% program 1 toml\n[[stage]\n"
+
+    assert [(3, 8)] == [(bad.line, bad.column) for bad in formats.check(text)]

@@ -640,3 +640,127 @@ def test_no_text_takes_long(text: str) -> None:
         assert bad.line
 
     assert time.process_time() - begun < 2  # under 1 s on a machine that is not busy
+
+
+# --- TOML ------------------------------------------------------------------------------------
+
+
+def test_tables_are_a_program_that_could_have_been_written() -> None:
+    text = """\
+[[stage]]
+name = "build"
+run = ["make", "make install"]
+chroot = "host"
+timeout = "10m"
+retry = 3
+
+[[stage]]
+name = "test"
+needs = ["build"]
+run = "make test"
+image = "gcc:13"
+retry = { attempts = 2, on = ["timeout", 75], backoff = "1m30s" }
+allow_failure = true
+matrix = { cc = ["gcc", "clang"], os = ["a"] }
+env = { SIZE = "${data.size}", os = "mine" }
+
+[[stage]]
+name = "down"
+finally = true
+"""
+    same(text, r"""
+        (stages
+          (stage "build" ()
+            (retry
+              (isolate (chroot "host") (script "#!/bin/sh -e\nmake\nmake install\n" () 600))
+              3))
+          (stage "test" ("build")
+            (matrix "cc" ("gcc" "clang")
+              (matrix "os" ("a")
+                (retry
+                  (isolate
+                    (docker "gcc:13")
+                    (script "#!/bin/sh -e\nmake test\n"
+                      ("cc=${cc}" "SIZE=${data.size}" "os=mine")))
+                  2 (timeout 75) 90)))
+            t)
+          (stage "down" () (no-op) f t))""", "toml")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("", 1, 1, "key 'stage' is missing"),
+        ("stage = []\n", 1, 1, "expected a stage, found none"),
+        ("[[stage]]\nnmae = 'a'\n", 2, 1, "unknown key 'nmae', did you mean 'name'?"),
+        ("[[stage]]\nrun = 'a'\n", 1, 3, "key 'name' is missing"),
+        ("[[stage]]\nname = 'a'\nrun = 3\n", 3, 1,
+         "expected a text or a list of lines, found 3"),
+        ("[[stage]]\nname = 'a'\nrun = ['x', 3]\n", 3, 13, "expected a text, found 3"),
+        ("[[stage]]\nname = 'a'\nchroot = 'host'\nimage = 'x'\n", 3, 1,
+         "a stage has an 'image' or a 'chroot', not both"),
+        ("[[stage]]\nname = 'a'\nretry = 0\n", 3, 1,
+         "expected a number of attempts, 1 to 1000, or a table with 'attempts', 'on' and "
+         "'backoff', found 0"),
+        ("[[stage]]\nname = 'a'\nretry = true\n", 3, 1,
+         "expected a number of attempts, 1 to 1000, or a table with 'attempts', 'on' and "
+         "'backoff', found true"),
+        ("[[stage]]\nname = 'a'\nretry = { attempts = 0 }\n", 3, 11,
+         "expected a whole number from 1 to 1000, found 0"),
+        ("[[stage]]\nname = 'a'\nretry = { on = [] }\n", 3, 1, "key 'attempts' is missing"),
+        ("[[stage]]\nname = 'a'\nrun = 'x'\nretry = { attempts = 2, on = ['never'] }\n", 1, 3,
+         "'retry': 'never' is no status or code of a failure"),
+        ("[[stage]]\nname = 'a'\nretry = { attempts = 2, on = [1.5] }\n", 3, 1,
+         "expected a status or a code, found 1.5"),
+        ("[[stage]]\nname = 'a'\nmatrix = { v = [3.10] }\n", 3, 17,
+         "expected a text without NUL, in quotes, found 3.1"),
+        ("[[stage]]\nname = 'a'\ntimeout = '5 apples'\n", 3, 1,
+         'expected a duration such as "10m", found "5 apples"'),
+        ("[[stage]]\nname = 'a'\n[[stage]]\nname = 'b'\nneeds = ['c']\n", 3, 3,
+         "'stages': stage 'b' needs 'c': no stage 'c'"),
+        ("[[stage]]\nname = 'a'\nrun = '''\n[[stage]]\n'''\n[[stage]]\nname = 'a'\n", 6, 3,
+         "'stages': a second stage 'a'"),
+        ("[[stage]]\nname = \n", 2, 8, "invalid value"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_tables_is_said_at_its_place(
+    text: str, line: int, column: int, message: str
+) -> None:
+    with pytest.raises(Bad) as caught:
+        load(text, "toml")
+
+    assert (line, column, message) == (caught.value.line, caught.value.column, str(caught.value))
+
+
+def test_the_cells_of_a_matrix_are_bounded() -> None:
+    values = ", ".join(f'"{n}"' for n in range(101))
+
+    with pytest.raises(Bad, match="over 1000 cells"):
+        load(f"[[stage]]\nname = 'a'\nmatrix = {{ a = [{values}], b = [{values}] }}\n", "toml")
+
+
+def test_a_thousand_tables_do_not_take_long() -> None:
+    script = "echo [[stage]] # " + "x" * 900
+    text = "".join(f'[[stage]]\nname = "s{n}"\nrun = """\n{script}\n"""\n' for n in range(1000))
+    begun = time.process_time()
+
+    tree = load(text, "toml")
+
+    assert len(tree.children) == 1000
+    assert time.process_time() - begun < 2  # 0.2 s on a machine that is not busy
+
+
+def test_a_matrix_and_the_variables_of_the_job_are_in_the_environment(tell: Tell) -> None:
+    tree = load('[[stage]]\nname = "a"\nrun = "x"\nmatrix = { v = ["1", "${w}"] }\n', "toml",
+                Ground(("none", ""), ("w", "who", "not.one")))  # fmt: skip
+    wants = walk.walk(tree, STEPS, {"w": "W", "who": "me"})
+    answer, given_ = None, []
+    for _ in range(40):
+        try:
+            want = wants.send(answer)
+        except StopIteration:
+            break
+        answer = "h" if isinstance(want, Up) else OK if isinstance(want, Exec) else None
+        given_ += [want.env] if isinstance(want, Exec) else []
+
+    assert given_ == [("w=W", "who=me", "v=1"), ("w=W", "who=me", "v=W")]

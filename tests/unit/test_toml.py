@@ -124,3 +124,21 @@ def test_text_that_is_not_utf_8_has_its_place() -> None:
         toml.loads(b'a = 1\nb = "\xff"\n')
 
     assert (2, 6) == (caught.value.line, caught.value.column)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a = 1\n[[s]]\nb = 2\n[t]\nc = 3\n", "\n[[s]]\nb = 2\n"),
+        ("[[s]]\n[s.x] # y\n[t]\n[[s]]\n", "[[s]]\n[s.x] # y\n\n[[s]]\n"),
+        (' [["s"]]\nb = """\n[t]\n"""\n', ' [["s"]]\nb = """\n[t]\n"""\n'),
+        ("[[s]]\nb = [\n[1],\n[2]]\n[t]\n", "[[s]]\nb = [\n[1],\n[2]]\n"),
+        ("[[s]]\r\nb = {c = [1]}\r\n[t]\r\n", "[[s]]\r\nb = {c = [1]}\r\n"),
+        ("s = [{}]\n", ""),
+        ("[t]\ns = 1\n", ""),
+        ("[t.s]\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_tables_of_a_key_are_cut_out_at_their_lines(text: str, found: str) -> None:
+    assert found == toml.part(text, "s")
