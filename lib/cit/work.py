@@ -78,6 +78,8 @@ def _walk(hold: Held, before: Job, records: list[Record], means: Means) -> Outco
     except OSError as error:
         raise SetupFailed(f"cannot make its workspace: {error}") from error
     try:
+        if before.attempt > 1:
+            space.sweep()
         taken = _taken(hold, request, before, space)
         told = _last(hold, request.data, records)
         around = Around(hold, request, before.attempt, means, space, Loop(), told)

@@ -40,9 +40,11 @@ CHANGING = re.compile(
 )
 
 _FILE = re.compile(r"(?:(?:\d{10}-)?\d\d-\d{10}-)?([0-9a-hjkmnp-tv-z]{26})-([a-z0-9._-]+)\.job")
-_RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t([a-z]+)\t([0-9.]+|-)(?:\t|\Z)")
-_CALL = re.compile(r"(\d+) +([a-z0-9_]+)\(")
-_KILLED = re.compile(r"^\d+ +\+\+\+ killed by SIGKILL", re.M)
+_RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t([a-z]+)\t([0-9a-z.]+|-)(?:\t|\Z)")
+_CALL = re.compile(r"(?:(\d+) +)?([a-z0-9_]+)\(")
+_KILLED = re.compile(r"^(?:\d+ +)?\+\+\+ killed by SIGKILL", re.M)
+_ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{26}\b")
+FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 def size(quick: int, soak: int) -> int:
@@ -95,6 +97,14 @@ class Home:
             "CIT_START": "none",
         }
         self._made = 0
+        # A job's commands run as another user: they enter themselves, and then run what they are
+        # given. One write(2) to a file that is open for appending is a line that nothing tears.
+        self.mark = place / "mark"
+        self.mark.write_text(
+            f"#!/bin/sh\necho \"$CIT_ID $CIT_RUN $CIT_ATTEMPT\" >>'{self.ledger}'\n"
+            '[ $# = 0 ] || exec "$@"\n'
+        )
+        self.mark.chmod(0o755)
 
     def argv(self, name: str, *args: str | Path) -> list[str]:
         return [str(TOP / "bin" / name), *map(str, args)]
@@ -106,10 +116,13 @@ class Home:
         under: Sequence[str] = (),
         input: bytes = b"",
         timeout: float = 60,
+        ahead: float = 0,
     ) -> Ended:
-        """Run a command of cit, `under` another one such as strace."""
+        """Run a command of cit, `under` another one such as strace, its clock so much ahead."""
+        # env(1), so that strace itself has the true clock.
+        clock = ["env", *map("=".join, fake_clock(ahead).items())] if ahead else []
         ended = subprocess.run(
-            [*under, *self.argv(name, *args)],
+            [*under, *clock, *self.argv(name, *args)],
             env=self.environ,
             cwd=self.place,
             input=input,
@@ -236,6 +249,89 @@ def forged(path: Path) -> list[str]:
     ]
 
 
+# --- one job, as a story -----------------------------------------------------------------------
+
+# What says when, where, by which process and how fast it was, and not what was done.
+_ASIDE = {"push", "admit", "claim", "park", "usage", "seal"}
+Story = dict[str, dict[str, list[tuple[str, ...]]]]
+
+
+def story(path: Path) -> Story:
+    """What was done in each run, told so that it is the same however often a runner was killed.
+
+    By run, and in it what each stream of its log says apart from the rest: runs go on side by
+    side. Left out are times, claims, parks and usage, handles and tokens; ids are all one. Of
+    a command that was lost and executed again only the last execution counts. A wait, and a
+    question, that is written down anew with another instant counts once.
+    """
+    told: Story = {}
+    for line in trace(path):
+        if line.endswith(b"\x18"):
+            continue
+        _, kind, run, *fields = (_ID.sub("ID", word) for word in _text(line).split("\t"))
+        if kind in _ASIDE:
+            continue
+        runs = told.setdefault(run, {"": []})
+        done = runs[""]
+        if kind == "begin" and ("end", "lost", "123", "-") in done:
+            runs.clear()
+            done = runs.setdefault("", [])
+        if kind == "log":
+            runs.setdefault(fields[0], []).append((fields[1],))
+            continue
+        # Columns that are left: what was asked and said, not until when and by which file.
+        kept = {"begin": 1, "wait": 0, "up": 0, "ask": 3, "answer": 3, "spawn": 3}.get(kind)
+        event = (kind, *fields[:kept])
+        if kind not in ("wait", "up", "ask") or event not in done:
+            done.append(event)
+    return told
+
+
+def open_questions(path: Path) -> set[str]:
+    """The runs of a job that ask something now."""
+    asked = {record[2] for record in records(path, "ask")}
+    return asked - {record[2] for kind in ("answer", "end") for record in records(path, kind)}
+
+
+def processes(id: str) -> list[int]:
+    """What is left of a job: the processes whose environment has its id."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has just ended, or is another user's
+            if f"CIT_ID={id}".encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def locked(home: Home) -> list[str]:
+    """The locks that somebody holds in the queue, as the kernel tells."""
+    inode = (home.queue / "locks").stat().st_ino
+    lines = Path("/proc/locks").read_text().splitlines()
+    return [line for line in lines if f":{inode} " in line and "->" not in line]
+
+
+# --- the clock -------------------------------------------------------------------------------
+
+
+def fake_clock(ahead: float) -> dict[str, str]:
+    """What a command's environment needs for a clock that is so many seconds ahead, or behind.
+
+    Only the clock on the wall: the monotonic one, and the times of files, are the kernel's.
+    """
+    if FAKETIME is None:
+        pytest.skip("needs libfaketime")
+    return {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME": f"{ahead:+.3f}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
 # --- system calls ----------------------------------------------------------------------------
 
 
@@ -251,6 +347,13 @@ def strace(log: Path, *options: str) -> list[str]:
     if not shutil.which("strace"):
         pytest.skip("needs strace")
     return ["strace", "-f", "-q", "-b", "execve", "-o", str(log), *options]
+
+
+def strace_alone(log: Path, *options: str) -> list[str]:
+    """The same for one process, whatever it starts."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    return ["strace", "-q", "-o", str(log), *options]
 
 
 def points(log: Path, mark: str) -> list[Point]:
