@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import backlog
 import peers
+import programs
 import scratch
 
 if TYPE_CHECKING:
@@ -222,9 +223,89 @@ def start(home: Home, times: int = 20) -> list[Figure]:
     return rows
 
 
+def language(home: Home, steps: int = 10_000, records: int = 100_000) -> list[Figure]:
+    """What it costs to walk a long program, and to go on with one after its trace is long."""
+    home.init()
+    long, count = _walked(home, programs.steps(steps), "long")
+    over = statistics.median(many - one for one, many in long)
+    rows = [
+        Figure(
+            f"a program of {steps} no-op steps",
+            f"+{over:.2f} s",
+            f"one step {statistics.median(one for one, _ in long):.2f} s",
+            "+1 s",
+            over < 1 and count >= steps,
+        )
+    ]
+    short, _ = _resumed(home, programs.asking(1), "short")
+    again, found = _resumed(home, programs.asking(records), "trace")
+    rows.append(
+        Figure(
+            f"going on after a trace of {records} records",
+            f"+{again - short:.2f} s",
+            f"after a short one {short:.2f} s",
+            "+0.5 s",
+            again - short < 0.5 and found >= records,
+        )
+    )
+    return rows
+
+
+def _walked(home: Home, text: str, name: str) -> tuple[list[tuple[float, float]], int]:
+    """Seconds of a program of one step and of this one, in turn; how many runs the latter has."""
+    one, many = home.path / "one.lurch", home.path / f"{name}.lurch"
+    one.write_text("(no-op)\n")
+    many.write_text(text)
+    pairs = [
+        (home.measure("cit-run", str(one)).seconds, home.measure("cit-run", str(many)).seconds)
+        for _ in range(3)
+    ]
+    [job, *_] = [path for path in home.jobs("done") if path.name.endswith(f"-{name}.job")]
+    return pairs, job.read_bytes().count(b"\tbegin\t")
+
+
+def _resumed(home: Home, text: str, name: str) -> tuple[float, int]:
+    """Seconds to go on with a job that was parked, to its end; records that it had by then."""
+    file = home.path / f"{name}.lurch"
+    file.write_text(text)
+    took, records = [], 0
+    for _ in range(3):
+        home.must("cit-push", str(file))
+        home.must("cit-queue", "tick")
+        home.must("cit-run")
+        [parked] = home.jobs("park")
+        records = parked.read_bytes().partition(b"%% trace")[2].count(b"\n")
+        home.must("cit-answer", name, "yes")
+        home.must("cit-queue", "tick")
+        took.append(home.measure("cit-run").seconds)
+    return statistics.median(took), records
+
+
+def parked(home: Home, count: int = 1_000) -> list[Figure]:
+    """Many jobs that wait for a person: what they cost a tick."""
+    home.init()
+    empty = statistics.median(home.measure("cit-queue", "tick").seconds for _ in range(5))
+    (home.path / "ask.lurch").write_text(programs.asking(1))
+    home.must("cit-push", *[str(home.path / "ask.lurch")] * count)
+    home.must("cit-queue", "tick")
+    home.must("cit-run")
+    took = statistics.median(home.measure("cit-queue", "tick").seconds for _ in range(5))
+    there = len(home.jobs("park"))
+    left = home.processes()
+    return [
+        Figure(
+            f"tick with {count} parked jobs",
+            f"{took:.2f} s, {left} processes",
+            f"with none {empty:.2f} s",
+            "0.2 s, no process",
+            took < 0.2 and there == count and not left,
+        )
+    ]
+
+
 ALL = {
     "push": push, "serve": serve, "output": output, "line": line,
-    "waiting": waiting, "start": start,
+    "waiting": waiting, "start": start, "language": language, "parked": parked,
 }  # fmt: skip
 
 

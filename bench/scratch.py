@@ -76,6 +76,17 @@ class Home:
             raise SystemExit(f"bench/run: {name} {' '.join(args)[:60]} ended with {done.code}")
         return done
 
+    def processes(self) -> int:
+        """How many processes of this home there are, whoever started them."""
+        mark, found = f"CIT_HOME={self.path}".encode(), 0
+        for entry in os.listdir("/proc"):
+            try:
+                environ = Path(f"/proc/{entry}/environ").read_bytes() if entry.isdecimal() else b""
+            except OSError:
+                continue  # it is gone, or another's
+            found += mark in environ.split(b"\0")
+        return found
+
     def jobs(self, state: str) -> list[Path]:
         """The job files in a state, in the order of their names."""
         return sorted(p for p in (self.queue / state).glob("**/*.job") if ID.search(p.name))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from cit import files, job, journal, people, section, trace
+from cit.queue import KINDS
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -64,7 +65,8 @@ class Held:
 
     def settle(self) -> bool:
         """Do what a cut left undone of a job that has a result; False where it has none."""
-        found = self.read()
+        # Of what has a result nothing but a seal comes after it, so that its end tells.
+        found = self.queue.tail(self.name)
         if not found.status:
             return False
         if not found.seal:
@@ -83,9 +85,13 @@ class Held:
 
     def read(self) -> job.Job:
         """The job as it was found, without its log; what was added since is not in it."""
+        return job.fold(self.records())
+
+    def records(self) -> list[Record]:
+        """Its records as they were found, but for those of its log."""
         if len(self.journal.head) < journal.PIECE:
-            return job.fold(trace.records(section.split(self.journal.head)[1]))
-        return self.queue.job(self.name)
+            return list(trace.only(section.split(self.journal.head)[1], *KINDS))
+        return self.queue.records(self.name)
 
     def close(self) -> None:
         self.journal.close()

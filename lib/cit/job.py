@@ -57,7 +57,8 @@ class Job:
         self.number = 0
         self.host = self.pid = self.boot = ""
         self.attempt = 0
-        self.runs: dict[str, Run] = {}
+        self._runs: dict[str, Run] = {}
+        self._steps: list[Record] = []  # what happened to runs, not folded yet
         self.status = self.code = ""
         self.usage: tuple[str, ...] = ()
         self.data: dict[str, tuple[str, str]] = {}
@@ -73,6 +74,18 @@ class Job:
         fold = _FOLDS.get(record.kind)
         if fold:
             fold(self, record)
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The runs that have begun, by path.
+
+        Folded when they are asked for: who goes on with a job after a hundred thousand of them
+        asks for none.
+        """
+        for record in self._steps:
+            _STEPS[record.kind](self._runs, record)
+        self._steps.clear()
+        return self._runs
 
     @property
     def open(self) -> Run | None:
@@ -150,7 +163,7 @@ def _claim(job: Job, record: Record) -> None:
 
 
 def _begin(job: Job, record: Record) -> None:
-    job.runs[record.run] = Run(record.run, column(record, 0), column(record, 1), record.time)
+    job._steps.append(record)
 
 
 def _ask(job: Job, record: Record) -> None:
@@ -177,17 +190,30 @@ def _park(job: Job, record: Record) -> None:
 def _end(job: Job, record: Record) -> None:
     job.asks.pop(record.run, None)
     job.waits.pop(record.run, None)
-    run = job.runs.get(record.run)
-    if run:
-        run.ended = record.time
-        run.status, run.code, run.signal = (column(record, at) for at in range(3))
+    job._steps.append(record)
 
 
 def _usage(job: Job, record: Record) -> None:
     if record.run == "-":
         job.usage = record.fields
-    elif record.run in job.runs:
-        job.runs[record.run].usage = record.fields
+    else:
+        job._steps.append(record)
+
+
+def _run_began(runs: dict[str, Run], record: Record) -> None:
+    runs[record.run] = Run(record.run, column(record, 0), column(record, 1), record.time)
+
+
+def _run_ended(runs: dict[str, Run], record: Record) -> None:
+    run = runs.get(record.run)
+    if run:
+        run.ended = record.time
+        run.status, run.code, run.signal = (column(record, at) for at in range(3))
+
+
+def _run_used(runs: dict[str, Run], record: Record) -> None:
+    if record.run in runs:
+        runs[record.run].usage = record.fields
 
 
 def _data(job: Job, record: Record) -> None:
@@ -213,6 +239,7 @@ def _seal(job: Job, record: Record) -> None:
     job.seal = column(record, 1)
 
 
+_STEPS = {"begin": _run_began, "end": _run_ended, "usage": _run_used}
 _FOLDS = {
     "push": _push,
     "admit": _admit,

@@ -14,6 +14,7 @@ use a package from outside ask for it where they need it (HACKING.md).
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 
@@ -46,6 +47,9 @@ HARMLESS = {n: f"\\x{n:02x}" for n in (*range(0x20), *range(0x7F, 0xA0)) if n no
 
 def start(name: str) -> None:
     """Run the command `name` with the arguments of this process; does not return."""
+    # Commands are short, or make little that refers to itself: collecting for it after each few
+    # hundred objects would be a third of the time of reading a long trace.
+    gc.set_threshold(100_000)
     for number in range(3):
         # A file opened later must not become the standard output of a child.
         try:

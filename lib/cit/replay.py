@@ -170,9 +170,10 @@ class Replay:
 
     def _take(self, kind: str, run: str) -> Found | None:
         found = self._left[kind].pop(run, None)
-        later = self._later.get((kind, run))
-        if later:
-            self._left[kind][run] = later.popleft()
+        if self._later:
+            later = self._later.get((kind, run))
+            if later:
+                self._left[kind][run] = later.popleft()
         return found
 
 

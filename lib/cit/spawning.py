@@ -31,32 +31,38 @@ def spawn(hold: Held, who: str, want: Spawn, noted: tuple[str, ...]) -> str | Ou
     from cit import programs
 
     queue = hold.queue
+    if noted and (queue.now(noted[0]) or noted[0] in queue.tombstones()):
+        return noted[0]  # whatever became of the program since
     try:
-        version = int(noted[2]) if noted else want.version
-        program = programs.find(queue, want.program, version)
+        program = programs.find(queue, want.program, int(noted[2]) if noted else want.version)
+        id = noted[0] if noted else request.Ids().next()
+        origin = {"kind": "spawn", "job": hold.name.id, "run": want.run}
+        job = programs.request(queue, program, id, origin, {})
     except Failure as failure:
         return Outcome("nostart", 127 if failure.code == MISSING else 126, reason=str(failure))
-    if noted:
-        id = noted[0]
-    else:
+    refused = _refused(queue, job, who, program.name)
+    if refused:
+        return refused
+    if not noted:
         limit = queue.setting("spawn")
         assert isinstance(limit, int)
         if recent(queue, time.time()) >= limit:
             why = f"{limit} programs were spawned in this queue within a minute"
             return Outcome("limited", 122, reason=why)
-        id = request.Ids().next()
-    origin = {"kind": "spawn", "job": hold.name.id, "run": want.run}
-    job = programs.request(queue, program, id, origin, {})
-    kinds = {kind for kind, _ in asked.isolations(job)}
-    if "none" in kinds and queue.setting("none") != "all" and who != people.who(queue.owner):
-        why = f"program '{program.name}' runs unisolated, and {who} may not (none in queue.toml)"
-        return Outcome("nostart", 126, reason=why)
-    if not noted:
         hold.record("spawn", want.run, id, program.name, str(program.version))
         patiently(hold.sync)
         patiently(lambda: queue.note("spawn", id, f"{program.name} by {hold.name.id}", who))
     _publish(queue, job)
     return id
+
+
+def _refused(queue: Queue, job: asked.Asked, who: str, called: str) -> Outcome | None:
+    """Why the one in whose name it is may not run it; the queue's owner makes the new job."""
+    kinds = {kind for kind, _ in asked.isolations(job)}
+    if "none" in kinds and queue.setting("none") != "all" and who != people.who(queue.owner):
+        why = f"program '{called}' runs unisolated, and {who} may not (none in queue.toml)"
+        return Outcome("nostart", 126, reason=why)
+    return None
 
 
 def recent(queue: Queue, now: float) -> int:

@@ -75,7 +75,9 @@ class _Run:
             self.run, self.variables, self.cleanup = root, do.variables, False
             self.isolation = do.isolation
         else:
-            self.run = ".".join([parent.run, str(do.child + 1), *map(str, do.path)])
+            self.run = f"{parent.run}.{do.child + 1}"
+            for word in do.path:
+                self.run += f".{word}"
             self.variables = parent.variables
             if do.variables:
                 self.variables = {**parent.variables, **do.variables}
@@ -128,7 +130,12 @@ def walk(
                     break
                 at, value = parent, Leave(outcome) if outcome.leave else outcome
                 continue
-            if isinstance(asked, Do):
+            if isinstance(asked, (Begin, End)):  # nearly all that a long program wants
+                value = yield asked
+                if value is LATER:
+                    waiting[asked.run] = at
+                    break
+            elif isinstance(asked, Do):
                 at, value = walking.open(at, asked), None
             elif isinstance(asked, Fork):
                 if not at.branches and not at.joined:

@@ -10,6 +10,7 @@ from cit import (
     asked,
     cgroup,
     history,
+    job,
     last,
     orphans,
     section,
@@ -28,19 +29,18 @@ if TYPE_CHECKING:
     from cit.command import Means
     from cit.held import Held
     from cit.history import Taken
-    from cit.job import Job
     from cit.trace import Record
     from cit.wants import Outcome
 
 
 def work(hold: Held, means: Means) -> Outcome | None:
     """Run a held job in `run/` to its end, or go on with it; how it ended, None if it is parked."""
-    before = hold.read()
+    records = hold.records()
+    before = job.fold(records)
     if before.claimed:
         cgroup.kill_job(hold.name.id, means.tree)
         orphans.end_all(hold.name.id)
     attempt = before.attempt + 1
-    records = hold.queue.records(hold.name) if before.claimed else []
     claim = os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION
     before.add(hold.record("claim", "-", *claim))
     try:
@@ -69,7 +69,7 @@ def _lay_by(hold: Held, parked: Parked) -> None:
     orphans.bury()
 
 
-def _walk(hold: Held, before: Job, records: list[Record], means: Means) -> Outcome:
+def _walk(hold: Held, before: job.Job, records: list[Record], means: Means) -> Outcome:
     request = asked.parse(hold.asked)
     try:
         space = patiently(
@@ -80,7 +80,7 @@ def _walk(hold: Held, before: Job, records: list[Record], means: Means) -> Outco
     try:
         if before.attempt > 1:
             space.sweep()
-        taken = _taken(hold, request, before, space)
+        taken = _taken(hold, request, records, before.who, space)
         told = _last(hold, request.data, records)
         around = Around(hold, request, before.attempt, means, space, Loop(), told)
         return Interpreter(around, before, records, taken).run()
@@ -89,7 +89,7 @@ def _walk(hold: Held, before: Job, records: list[Record], means: Means) -> Outco
 
 
 def _taken(
-    hold: Held, request: asked.Asked, before: Job, space: workspace.Workspace
+    hold: Held, request: asked.Asked, records: list[Record], who: str, space: workspace.Workspace
 ) -> Taken:
     """What a job takes over that does another one again; before the first step, fill its workspace.
 
@@ -101,9 +101,9 @@ def _taken(
         from cit import again
 
         taken = again.taken(hold.queue, request)
-        if not before.runs:
-            copied = _inherit(hold, request, before.who, space)
-    if brought and not before.runs and not copied:
+        if not _began(records):
+            copied = _inherit(hold, request, who, space)
+    if brought and not _began(records) and not copied:
         try:
             space.unpack(brought.body)
         except OSError as error:
@@ -123,12 +123,16 @@ def _inherit(hold: Held, request: asked.Asked, who: str, space: workspace.Worksp
     return copied
 
 
+def _began(records: list[Record]) -> bool:
+    return any(record.kind == "begin" for record in records)
+
+
 def _last(hold: Held, data: bytes, records: list[Record]) -> dict[str, str]:
     """What the job before it of that name reported: looked up once, then as it was written down."""
     if not any(word in data for word in last.MENTIONS):
         return {}
     found = last.recorded(records)
-    if not found and not any(record.kind == "begin" for record in records):
+    if not found and not _began(records):
         found = last.find(hold.queue, hold.name)
         for key, value in found.items():
             hold.record("data", "-", key, value)

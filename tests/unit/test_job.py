@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit import job
+from cit import job, trace
 from cit.trace import Record
 
 T = [f"2026-11-21T20:37:{second:02d}.000Z" for second in range(20)]
@@ -114,3 +114,48 @@ def test_numbers_that_are_none_are_nought() -> None:
         told = job.fold([Record(T[0], "admit", "-", ("a", text))])
 
         assert 0 == told.number
+
+
+# --- what it waits for -----------------------------------------------------------------------
+
+
+def at(second: int, kind: str, run: str, *fields: str) -> Record:
+    return Record(f"2026-11-21T20:37:{second:02d}.000Z", kind, run, fields)
+
+
+def test_a_question_is_open_until_it_is_answered_or_its_run_ends() -> None:
+    asks = [at(1, "ask", run, "approve", "go?", "no", "", "alice,@ops") for run in ("1", "2", "3")]
+
+    told = job.fold([*asks, at(2, "answer", "1", "bob@x", "yes"), at(3, "end", "2", "ok", "0")])
+
+    assert ["3"] == list(told.asks)
+    assert ("approve", "go?", "no", "", ("alice", "@ops")) == told.asks["3"][1:]
+    assert ["1"] == [answer.run for answer in told.answers]
+    assert {} == job.fold([*asks, at(2, "result", "-", "cancelled", "130")]).asks
+
+
+def test_who_is_held_until_an_instant_is_not_held_after_it() -> None:
+    hold = at(1, "hold", "-", "bob@x", "later", "token", "2026-11-21T20:38:00.000Z")
+    for_ever = at(2, "hold", "-", "bob@x")
+    release = at(3, "release", "-", "bob@x")
+    then = trace.seconds("2026-11-21T20:38:00.000Z")
+
+    assert [True, False] == [job.fold([hold]).withheld(now) for now in (then - 1, then)]
+    assert job.fold([hold, for_ever]).withheld(then)
+    assert not job.fold([hold, for_ever, release]).withheld(then - 1)
+
+
+def test_only_a_stop_of_the_whole_job_is_its_stop() -> None:
+    told = job.fold([at(1, "stop", "1.2", "bob@x"), at(2, "hold", "-", "bob@x")])
+
+    assert (None, "hold") == (told.stop, told.hold and told.hold.kind)
+    assert job.fold([at(1, "stop", "-", "bob@x")]).stop
+
+
+def test_where_a_job_was_laid_by_counts_until_it_is_claimed_again() -> None:
+    park = at(1, "park", "-", "", "job build, artefact build/tree")
+
+    told = job.fold([park])
+
+    assert told.parked and ("", (("job", "build"), ("artefact", "build/tree"))) == told.parked[1:]
+    assert job.fold([park, at(2, "claim", "-", "host")]).parked is None

@@ -22,7 +22,12 @@ else:
 class Steps(Base):
     """The steps by name. A module is loaded when it is first asked for."""
 
+    def __init__(self) -> None:
+        self._found: dict[str, Step] = {}
+
     def __getitem__(self, name: str) -> Step:
+        if name in self._found:
+            return self._found[name]
         # Names come from programs: nothing but lower-case words becomes an import.
         words = name.split("-")
         if not (name.isascii() and name.islower() and all(map(str.isalpha, words))):
@@ -34,6 +39,7 @@ class Steps(Base):
             if error.name != module:
                 raise  # a broken step is not a missing one
             raise KeyError(name) from None
+        self._found[name] = step
         return step
 
     def __iter__(self) -> Iterator[str]:
