@@ -1,22 +1,24 @@
-"""Other jobs, for one that awaits them: how they ended."""
+"""Other jobs that one awaits: which is meant, and how it ended."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 
-from cit import held, others
+from cit import held, name, others, prune
 from cit.queue import Queue
 from cit.wants import OK, Outcome, ended
 
 Push = Callable[..., str]
+NOBODY = "01kak5jzc2v8e9j7m3t0q4w6xy"
 
 
-def end(queue: Queue, id: str, status: str, code: int) -> None:
-    hold = held.take(queue, queue.find(id))
-    assert hold
-    with hold:
+def end(queue: Queue, id: str, status: str = "ok", code: int = 0, *made: str) -> None:
+    with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+        for artefact in made:
+            hold.record("artefact", "1", artefact, "00", "1")
         hold.finish(status, code)
 
 
@@ -45,15 +47,79 @@ def test_the_outcome_is_that_of_the_job(
     assert outcome == found._replace(reason="")
 
 
-def test_there_is_none_while_the_newest_of_a_name_goes_on(queue: Queue, push: Push) -> None:
-    end(queue, push(name="build"), "ok", 0)
-    push(name="build")
-
-    assert others.outcome(queue, "job", "build") is None
-    assert others.outcome(queue, "job", "test") is None
-
-
-def test_a_job_cannot_await_itself(queue: Queue, push: Push) -> None:
+def test_a_job_is_over_when_it_is_done(queue: Queue, push: Push) -> None:
     id = push(name="build")
+    before = others.over(queue, "job", id), others.outcome(queue, "job", id)
 
-    assert ended("failed", "a job cannot await itself", 1) == others.outcome(queue, "job", id, id)
+    end(queue, id, "failed", 3)
+
+    assert (False, None) == before
+    assert others.over(queue, "job", id)
+
+
+def test_a_name_is_the_newest_job_of_it_but_the_one_that_asks(queue: Queue, push: Push) -> None:
+    old, new, own = push(name="build"), push(name="build"), push(name="build")
+    push(name="my-build")
+    end(queue, old)
+
+    found = others.find(queue, "job", "build", own)
+
+    assert found and new == found.id
+    assert not others.over(queue, "job", "build", own)
+
+
+def test_what_is_not_there_yet_is_waited_for(queue: Queue, drop: Push) -> None:
+    for called in ("build", NOBODY):
+        assert not others.over(queue, "job", called)
+        assert others.outcome(queue, "job", called) is None
+    drop(name="build")  # not admitted yet
+    assert others.find(queue, "job", "build") and not others.over(queue, "job", "build")
+
+
+def test_what_was_pruned_or_refused_is_over_and_lost(queue: Queue, push: Push) -> None:
+    pruned, refused = push(name="build"), push(name="x")
+    end(queue, pruned)
+    list(prune.prune(queue, [queue.find(pruned)], ""))
+    found = queue.find(refused)
+    os.rename(queue.file(found), os.path.join(queue.path, "bad", name.drop(refused, "x") + ".1"))
+
+    for id in (pruned, refused):
+        outcome = others.outcome(queue, "job", id)
+        assert others.over(queue, "job", id) and outcome and "lost" == outcome.status
+
+
+def test_a_job_that_awaits_itself_does_not_wait_for_ever(queue: Queue, push: Push) -> None:
+    id = push()
+    outcome = others.outcome(queue, "job", id, id)
+
+    assert others.over(queue, "job", id, id)
+    assert outcome and ("failed", 1) == outcome[:2]
+
+
+def test_an_artefact_is_there_when_a_job_of_that_name_made_it_and_ended_ok(
+    queue: Queue, push: Push
+) -> None:
+    ids = [push(name="build") for _ in range(4)]
+    stranger = push(name="other")
+    end(queue, ids[0], "failed", 1, "tree")
+    end(queue, ids[1], "ok", 0, "log")
+    end(queue, stranger, "ok", 0, "tree")
+    before = others.over(queue, "artefact", "build/tree")
+    end(queue, ids[2], "ok", 0, "tree", "log")
+
+    found = others.find(queue, "artefact", "build/log")
+
+    assert not before and others.over(queue, "artefact", "build/tree")
+    assert ("ok", ids[2]) == (
+        (others.outcome(queue, "artefact", "build/tree") or Outcome("")).status,
+        found.id if found else None,
+    )
+
+
+def test_only_jobs_that_ended_since_are_read_again(queue: Queue, push: Push) -> None:
+    id = push(name="build")
+    end(queue, id, "ok", 0, "tree")
+    then = os.stat(queue.file(queue.find(id))).st_ctime
+
+    assert others.over(queue, "artefact", "build/tree", "", then)
+    assert not others.over(queue, "artefact", "build/tree", "", then + 2 * others.SLACK)

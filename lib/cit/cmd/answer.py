@@ -49,7 +49,7 @@ def _asked(posed: Posed, question: Question) -> str | None:
         ("asks", question.verb),
         ("comment", question.comment),
         ("until", question.deadline or "somebody answers"),
-        ("else", question.default if question.deadline else ""),
+        ("else" if question.deadline else "offers", question.default),
         ("who", _who(posed, question)),
         ("sha256", posed.sha256),
     ):
