@@ -81,6 +81,22 @@ def isolation(job: Mapping[str, Any]) -> tuple[str, str]:
     return kind, spec
 
 
+def expression(asked: Asked) -> lurch.Node:
+    """Its program as Lurch, whatever form it was written in.
+
+    The expression of a script has the runs of the isolation besides, which it does not write.
+    """
+    body = section.find(asked.sections, "program")
+    assert body is not None, "checked when it was read"
+    text = body.body.decode("utf-8", "surrogateescape")
+    if body.format == "sh":
+        return program.isolated(
+            isolation(asked.job), lurch.symbol("script"), lurch.string(text),
+            lurch.form(*map(lurch.string, asked.tree.args["env"])),
+        )  # fmt: skip
+    return _reader(body.format, asked.job)(text)
+
+
 def isolations(asked: Asked) -> set[tuple[str, str]]:
     """Every isolation that some step may run in: kind and spec."""
     return set(_isolations(asked.tree))
@@ -114,14 +130,17 @@ def _tree(sections: list[Section], head: Mapping[str, Any]) -> Node:
         return program.script(text, isolation(head), settings)
     from cit.steps import Steps
 
-    read: Callable[[str], lurch.Node] = lurch.read
-    if body.format != "lurch":
-        from cit import stages
-
-        ground = stages.Ground(isolation(head), tuple(head.get("vars", {})))
-        read = stages.reader(body.format, ground)
+    read = _reader(body.format, head)
     tree = program.parse(text, Steps(), first=body.line + 1, read=read)
     return _slots(tree, head["slots"]) if "slots" in head else tree
+
+
+def _reader(kind: str, head: Mapping[str, Any]) -> Callable[[str], lurch.Node]:
+    if kind == "lurch":
+        return lurch.read
+    from cit import stages
+
+    return stages.reader(kind, stages.Ground(isolation(head), tuple(head.get("vars", {}))))
 
 
 def _slots(node: Node, slots: int) -> Node:

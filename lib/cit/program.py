@@ -204,11 +204,16 @@ def command(argv: Sequence[str], isolate: tuple[str, str] = ("none", "")) -> str
 
     `isolate` is a kind and its spec; an empty spec is not written.
     """
+    words = lurch.form(*map(lurch.string, argv[1:]))
+    run = (lurch.symbol("exec"), lurch.string(argv[0]), words, lurch.form(), NOTHING)
+    return lurch.write(isolated(isolate, *run)) + "\n"
+
+
+def isolated(isolate: tuple[str, str], *body: lurch.Node) -> lurch.Node:
+    """The expression of a step, given by its items, in an isolation."""
     kind, spec = isolate
     builder = lurch.form(lurch.symbol(kind), *([lurch.string(spec)] if spec else []))
-    words = lurch.form(*map(lurch.string, argv[1:]))
-    run = lurch.form(lurch.symbol("exec"), lurch.string(argv[0]), words, lurch.form(), NOTHING)
-    return lurch.write(lurch.form(lurch.symbol("isolate"), builder, run)) + "\n"
+    return lurch.form(lurch.symbol("isolate"), builder, lurch.form(*body))
 
 
 def show(node: Node, steps: Mapping[str, Step], state: str) -> str:

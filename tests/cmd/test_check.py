@@ -204,3 +204,45 @@ def test_a_program_with_every_step_is_right(cit: Cit, tmp_path: Path) -> None:
 
     assert (0, "", "") == tuple(checked)
     assert (0, "") == (pushed.code, pushed.err)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("a: b\n\nb:\n  echo\n", '(stages (stage "a" ("b") (no-op))'),
+        ('[[stage]]\nname = "a"\n', '(stages (stage "a" () (no-op)))'),
+        ("#!/bin/sh\n:\n", '(isolate (none) (script "#!/bin/sh\\n:\\n" ()))'),
+        ("; mine\n(no-op\n0)\n", "(no-op 0)"),
+    ],
+)
+def test_a_program_in_any_form_is_printed_as_one_expression(
+    cit: Cit, tmp_path: Path, text: str, printed: str
+) -> None:
+    path = tmp_path / "job"
+    path.write_text(text)
+
+    ended = cit("check", "--lurch", path)
+
+    assert (0, "") == (ended.code, ended.err)
+    assert " ".join(ended.out.split()).startswith(printed)
+    path.write_text(ended.out)
+    assert ended.out == cit("check", "--lurch", path).out
+
+
+def test_of_a_program_that_is_wrong_nothing_is_printed(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    path.write_text("a: a\n")
+
+    ended = cit("check", "--lurch", path)
+
+    assert (65, "") == (ended.code, ended.out)
+    assert f"{path}:1:1: 'stages': stages in a circle: a needs a\n" in ended.err
+
+
+def test_settings_have_no_program(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "queue.toml"
+    path.write_text('name = "x"\n')
+
+    ended = cit("check", "--lurch", path)
+
+    assert (2, "") == (ended.code, ended.out)

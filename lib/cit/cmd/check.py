@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import asked, formats, locate, name
-from cit.errors import BAD, DENIED, DONE, MISSING, Bad, Failure
+from cit import asked, formats, locate, lurch, name
+from cit.errors import BAD, DENIED, DONE, MISSING, USAGE, Bad, Failure
 from cit.options import Parser
 
 # Text from a file must not act on the terminal that shows it.
@@ -22,6 +22,9 @@ def parser() -> Parser:
         "files", nargs="+", metavar="FILE", help="file, or the id of a job; - is standard input"
     )
     p.add_argument("-q", "--quiet", action="store_true", help="print nothing: the exit code tells")
+    p.add_argument(
+        "--lurch", action="store_true", help="print the program as Lurch, where nothing is wrong"
+    )
     return p
 
 
@@ -30,7 +33,10 @@ def main(argv: list[str]) -> int:
     codes = {DONE}
     for word in args.files:
         try:
-            complaints = _complaints(*_read(word))
+            path, data = _read(word)
+            complaints = _complaints(path, data)
+            if args.lurch and not complaints:
+                sys.stdout.write(_lurch(path, data))
         except Failure as failure:
             codes.add(failure.code)
             complaints = [f"cit-check: {failure}"]
@@ -53,10 +59,20 @@ def _complaints(path: str, data: bytes) -> list[str]:
 def _program(data: bytes) -> list[Bad]:
     """What cit-push would say of the rest: the program, once the sections are right."""
     try:
-        asked.compose(data, name.make(0, bytes(10)), "check", "check", {})
+        _compose(data)
     except Bad as bad:
         return [bad]
     return []
+
+
+def _compose(data: bytes) -> asked.Asked:
+    return asked.compose(data, name.make(0, bytes(10)), "check", "check", {})
+
+
+def _lurch(path: str, data: bytes) -> str:
+    if os.path.basename(path) == "queue.toml":
+        raise Failure(USAGE, f"--lurch: '{path}' has no program")
+    return lurch.write(asked.expression(_compose(data))) + "\n"
 
 
 def _read(word: str) -> tuple[str, bytes]:
