@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
                    help="the runs of a program or of a name: times, code, CPU, memory")  # fmt: skip
     p.add_argument("--mine", action="store_true", help="what you pushed or ran, in any queue")
     p.add_argument("--asking", action="store_true", help="what they ask of people")
+    p.add_argument("--tree", action="store_true", help="who spawned, awaited or repeated whom")
     p.add_argument("--json", action="store_true", help="an object for each job")
     p.add_argument("-0", "--null", action="store_true", help="end records with NUL, not newline")
     p.add_argument("--color", choices=terminal.COLORS, help="colours [auto]")
@@ -48,10 +49,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    if args.asking:
-        from cit import questions
+    if args.asking or args.tree:
+        from cit import questions, relations
 
-        sys.stdout.writelines(questions.tell(vars(args)))
+        tell = relations.tell if args.tree else questions.tell
+        sys.stdout.writelines(tell(vars(args)))
         return DONE
     statuses = _words(args.status)
     states = _words(args.state) or (["done"] if statuses else listing.ORDER)
