@@ -28,8 +28,9 @@ from cit.errors import DENIED, Failure
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cit.answers import Answer
-    from cit.job import Job
+    from cit.job import Job, Parked
     from cit.name import Name
+    from cit.others import Wish
     from cit.queue import Queue
 
 STALE = 3600  # seconds after which a dot file is what a cut left behind
@@ -152,14 +153,18 @@ def _goes_on(asked: Answer, job: Job, now: float) -> bool:
 
 def wake(queue: Queue, now: float) -> None:
     """Let those parked jobs go on whose time has come, or who awaited what is over."""
-    directory, known = queue.directory("park"), dict[tuple[str, str, str, float], bool]()
+    directory = queue.directory("park")
+    goes_on: list[Name] = []
+    awaiting: list[Name] = []
     for found in queue.names("park"):
         # Names alone decide for those that wait for a person, or for an instant.
         if found.due == name.FOR_ANSWER:
             continue
-        later = found.due > now and not _set_back(directory, found, now)
-        if later and not (found.due == name.FOR_OTHERS and _is_over(queue, found, now, known)):
-            continue
+        if found.due <= now or _set_back(directory, found, now):
+            goes_on.append(found)
+        elif found.due == name.FOR_OTHERS:
+            awaiting.append(found)
+    for found in [*goes_on, *_awaited_nothing(queue, awaiting, now)]:
         hold = held.take(queue, found)
         if hold:
             with hold:
@@ -174,25 +179,33 @@ def _set_back(directory: files.Directory, found: Name, now: float) -> bool:
         return False
 
 
-def _is_over(
-    queue: Queue, found: Name, now: float, known: dict[tuple[str, str, str, float], bool]
-) -> bool:
-    """Whether something of what it awaits is over, or its time. `known` is of this tick."""
-    try:
-        parked = queue.tail(found).parked or queue.job(found).parked
-    except FileNotFoundError:
-        return False
-    if parked is None or (parked.until and now >= trace.seconds(parked.until)):
-        return True
-    for what, called in parked.awaits:
-        own = found.id if called in (found.id, found.name) else ""
-        since = trace.seconds(parked.time) // 3600 * 3600 if what == "artefact" else 0.0
-        key = (what, called, own, since)
-        if key not in known:
-            known[key] = others.over(queue, *key)
-        if known[key]:
-            return True
-    return False
+def _awaited_nothing(queue: Queue, awaiting: list[Name], now: float) -> list[Name]:
+    """Those for which something of what they await is over, or their time."""
+    goes_on: list[Name] = []
+    wishes: dict[Name, set[Wish]] = {}
+    for found in awaiting:
+        try:
+            parked = _parked(queue, found)
+        except FileNotFoundError:
+            continue
+        if parked is None or (parked.until and now >= trace.seconds(parked.until)):
+            goes_on.append(found)
+        else:
+            wishes[found] = {_wish(found, parked, *each) for each in parked.awaits}
+    over = others.over(queue, set().union(*wishes.values())) if wishes else set()
+    return [*goes_on, *(found for found, wanted in wishes.items() if wanted & over)]
+
+
+def _wish(found: Name, parked: Parked, what: str, called: str) -> Wish:
+    """Equal for all that await the same, so that one look is enough."""
+    own = found.id if called in (found.id, found.name) else ""
+    # What ended before had been looked at when it was parked.
+    since = trace.seconds(parked.time) // 3600 * 3600 if what == "artefact" else 0.0
+    return others.Wish(what, called, own, since)
+
+
+def _parked(queue: Queue, found: Name) -> Parked | None:
+    return queue.tail(found).parked or queue.job(found).parked
 
 
 def awaited(queue: Queue) -> bool:
@@ -203,9 +216,17 @@ def awaited(queue: Queue) -> bool:
 
 def due(queue: Queue) -> float | None:
     """The next instant at which a parked job may go on; None where there is none."""
-    waits = [f[:10] for f in os.listdir(queue.directory("park").path) if f[10:11] == "-"]
-    first = min(waits, default="")
-    return float(first) if first.isdecimal() and int(first) < name.FOR_OTHERS else None
+    laid = [n for n in queue.names("park") if n.due != name.FOR_ANSWER]
+    instants = [float(found.due) for found in laid if found.due != name.FOR_OTHERS]
+    for found in laid:
+        if found.due == name.FOR_OTHERS:
+            try:
+                parked = _parked(queue, found)
+            except FileNotFoundError:
+                continue
+            if parked and parked.until:
+                instants.append(trace.seconds(parked.until))
+    return min(instants, default=None)
 
 
 def expire(queue: Queue, now: float) -> None:

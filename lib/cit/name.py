@@ -37,6 +37,8 @@ LONGEST = 64
 # In the place of an instant: what no clock wakes.
 FOR_ANSWER = 9999999999
 FOR_OTHERS = 9999999998  # until another job is over, say: the last `park` record says what
+# Where the id begins in the name of a file, by state.
+ID_AT = {"in": 0, "wait": 14, "hold": 14, "park": 25, "run": 14, "done": 0, "bad": 0}
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID = frozenset(_DIGITS)
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")

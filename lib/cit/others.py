@@ -12,12 +12,25 @@ import os
 from cit import name
 from cit.job import column
 from cit.name import Name
-from cit.queue import Queue, lines
+from cit.queue import STATES, Queue, lines, listed
 from cit.wants import CODES, OK, Outcome, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator
+    from typing import NamedTuple
+
+    class Wish(NamedTuple):
+        """What a job awaits; the columns are the arguments of find()."""
+
+        what: str
+        called: str
+        own: str = ""
+        since: float = 0.0
+else:
+    from collections import namedtuple
+
+    Wish = namedtuple("Wish", "what called own since", defaults=("", 0.0))
 
 SLACK = 3600  # seconds: for clocks that do not agree
 
@@ -36,14 +49,41 @@ def find(queue: Queue, what: str, called: str, own: str = "", since: float = 0.0
     return _last(queue, newest) if newest else None
 
 
-def over(queue: Queue, what: str, called: str, own: str = "", since: float = 0.0) -> bool:
-    """Whether what is awaited has come to its end; costs no look into a job that ended."""
-    if what == "job" and called == own:
+def over(queue: Queue, wishes: Iterable[Wish]) -> set[Wish]:
+    """Those of these that have come to their end. The directories are read once for all of
+    them, and for a job that is awaited no file is."""
+    wishes = set(wishes)
+    jobs = {wish.called for wish in wishes if wish.what == "job"}
+    places = _places(queue, jobs) if jobs else {}
+    dead = queue.tombstones() if any(map(name.is_id, jobs - places.keys())) else {}
+    return {wish for wish in wishes if _is_over(queue, wish, places, dead)}
+
+
+def _is_over(
+    queue: Queue, wish: Wish, places: dict[str, dict[str, str]], dead: Container[str]
+) -> bool:
+    if wish.what == "artefact":
+        return find(queue, *wish) is not None
+    if wish.called == wish.own:
         return True
-    found = find(queue, what, called, own, since)
-    if found is None:
-        return name.is_id(called) and called in queue.tombstones()
-    return found.state in ("done", "bad")
+    there = places.get(wish.called, {})
+    newest = max((id for id in there if id != wish.own), default="")
+    return there[newest] in ("done", "bad") if newest else wish.called in dead
+
+
+def _places(queue: Queue, words: Container[str]) -> dict[str, dict[str, str]]:
+    """By id and by name, the jobs that these words stand for, and the highest state of each."""
+    found: dict[str, dict[str, str]] = {}
+    for _ in range(2):  # a job that goes on goes against the order of the states
+        for state in STATES:
+            at = name.ID_AT[state]
+            for _day, file in listed(queue, state):
+                id, called = file[at : at + 26], file[at + 27 : -len(name.SUFFIX)]
+                if id in words and (state != "bad" or id not in found):
+                    found.setdefault(id, {})[id] = state
+                if called in words:
+                    found.setdefault(called, {})[id] = state
+    return found
 
 
 def outcome(queue: Queue, what: str, called: str, own: str = "") -> Outcome | None:

@@ -323,6 +323,25 @@ def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:
         yield from trace.only(whole + cut, *kinds)
 
 
+def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
+    """The day, of `done`, and the file of every job in a state, unsorted and not yet parsed.
+
+    Nothing where this user may not look.
+    """
+    top = os.path.join(queue.path, state)
+    try:
+        days = os.listdir(top) if state == "done" else [""]
+    except (PermissionError, FileNotFoundError):
+        return []
+    found: list[tuple[str, str]] = []
+    for day in days:
+        try:
+            found += [(day, file) for file in os.listdir(os.path.join(top, day))]
+        except (PermissionError, FileNotFoundError, NotADirectoryError):
+            continue
+    return found
+
+
 def _happened(data: bytes, *, whole: bool) -> bytes:
     """The whole lines of the trace in the last bytes of a job's file, or in all of them."""
     asked, happened = section.split(data)

@@ -10,8 +10,9 @@ import os
 
 from cit import config, home, name
 from cit.errors import DENIED, MISSING, Ambiguous, Failure
-from cit.name import Name
+from cit.name import ID_AT, Name
 from cit.queue import STATES, Queue
+from cit.queue import listed as listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ else:
 # States beside those of a queue: kept until the queue is back; the queue is not there; it
 # does not let this user look; pruned.
 OUTBOX, AWAY, HIDDEN, GONE = "outbox", "away", "hidden", "gone"
-
-# Where the id begins in the name of a file.
-_AT = {"in": 0, "wait": 14, "hold": 14, "park": 25, "run": 14, "done": 0, "bad": 0}
 
 
 def find(word: str, option: str | None = None) -> Seen:
@@ -115,30 +113,11 @@ def places(queue: Queue, ids: Container[str]) -> dict[str, Name]:
     found: dict[str, Name] = {}
     for state in STATES:
         for day, file in listed(queue, state):
-            at = _AT[state]
+            at = ID_AT[state]
             if file[at : at + 26] in ids:
                 parsed = name.parse(state, file, day)
                 if parsed and not (state == "bad" and parsed.id in found):
                     found[parsed.id] = parsed
-    return found
-
-
-def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
-    """The day, of `done`, and the file of every job in a state, unsorted and not yet parsed.
-
-    Nothing where this user may not look.
-    """
-    top = os.path.join(queue.path, state)
-    try:
-        days = os.listdir(top) if state == "done" else [""]
-    except (PermissionError, FileNotFoundError):
-        return []
-    found: list[tuple[str, str]] = []
-    for day in days:
-        try:
-            found += [(day, file) for file in os.listdir(os.path.join(top, day))]
-        except (PermissionError, FileNotFoundError, NotADirectoryError):
-            continue
     return found
 
 

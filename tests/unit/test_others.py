@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from cit import held, name, others, prune
+from cit.others import Wish
 from cit.queue import Queue
 from cit.wants import OK, Outcome, ended
 
@@ -20,6 +22,10 @@ def end(queue: Queue, id: str, status: str = "ok", code: int = 0, *made: str) ->
         for artefact in made:
             hold.record("artefact", "1", artefact, "00", "1")
         hold.finish(status, code)
+
+
+def over(queue: Queue, *wish: Any) -> bool:
+    return {Wish(*wish)} == others.over(queue, [Wish(*wish)])
 
 
 @pytest.mark.parametrize("by", ["id", "name"])
@@ -49,12 +55,12 @@ def test_the_outcome_is_that_of_the_job(
 
 def test_a_job_is_over_when_it_is_done(queue: Queue, push: Push) -> None:
     id = push(name="build")
-    before = others.over(queue, "job", id), others.outcome(queue, "job", id)
+    before = over(queue, "job", id), others.outcome(queue, "job", id)
 
     end(queue, id, "failed", 3)
 
     assert (False, None) == before
-    assert others.over(queue, "job", id)
+    assert over(queue, "job", id)
 
 
 def test_a_name_is_the_newest_job_of_it_but_the_one_that_asks(queue: Queue, push: Push) -> None:
@@ -65,15 +71,15 @@ def test_a_name_is_the_newest_job_of_it_but_the_one_that_asks(queue: Queue, push
     found = others.find(queue, "job", "build", own)
 
     assert found and new == found.id
-    assert not others.over(queue, "job", "build", own)
+    assert not over(queue, "job", "build", own)
 
 
 def test_what_is_not_there_yet_is_waited_for(queue: Queue, drop: Push) -> None:
     for called in ("build", NOBODY):
-        assert not others.over(queue, "job", called)
+        assert not over(queue, "job", called)
         assert others.outcome(queue, "job", called) is None
     drop(name="build")  # not admitted yet
-    assert others.find(queue, "job", "build") and not others.over(queue, "job", "build")
+    assert others.find(queue, "job", "build") and not over(queue, "job", "build")
 
 
 def test_what_was_pruned_or_refused_is_over_and_lost(queue: Queue, push: Push) -> None:
@@ -85,14 +91,14 @@ def test_what_was_pruned_or_refused_is_over_and_lost(queue: Queue, push: Push) -
 
     for id in (pruned, refused):
         outcome = others.outcome(queue, "job", id)
-        assert others.over(queue, "job", id) and outcome and "lost" == outcome.status
+        assert over(queue, "job", id) and outcome and "lost" == outcome.status
 
 
 def test_a_job_that_awaits_itself_does_not_wait_for_ever(queue: Queue, push: Push) -> None:
     id = push()
     outcome = others.outcome(queue, "job", id, id)
 
-    assert others.over(queue, "job", id, id)
+    assert over(queue, "job", id, id)
     assert outcome and ("failed", 1) == outcome[:2]
 
 
@@ -104,12 +110,12 @@ def test_an_artefact_is_there_when_a_job_of_that_name_made_it_and_ended_ok(
     end(queue, ids[0], "failed", 1, "tree")
     end(queue, ids[1], "ok", 0, "log")
     end(queue, stranger, "ok", 0, "tree")
-    before = others.over(queue, "artefact", "build/tree")
+    before = over(queue, "artefact", "build/tree")
     end(queue, ids[2], "ok", 0, "tree", "log")
 
     found = others.find(queue, "artefact", "build/log")
 
-    assert not before and others.over(queue, "artefact", "build/tree")
+    assert not before and over(queue, "artefact", "build/tree")
     assert ("ok", ids[2]) == (
         (others.outcome(queue, "artefact", "build/tree") or Outcome("")).status,
         found.id if found else None,
@@ -121,5 +127,5 @@ def test_only_jobs_that_ended_since_are_read_again(queue: Queue, push: Push) -> 
     end(queue, id, "ok", 0, "tree")
     then = os.stat(queue.file(queue.find(id))).st_ctime
 
-    assert others.over(queue, "artefact", "build/tree", "", then)
-    assert not others.over(queue, "artefact", "build/tree", "", then + 2 * others.SLACK)
+    assert over(queue, "artefact", "build/tree", "", then)
+    assert not over(queue, "artefact", "build/tree", "", then + 2 * others.SLACK)

@@ -357,7 +357,9 @@ def test_a_thousand_parked_jobs_cost_a_tick_little(queue: Queue, lay: Lay) -> No
 # --- others ----------------------------------------------------------------------------------
 
 
-def test_a_job_that_awaits_others_goes_on_when_one_is_over(queue: Queue, lay: Lay, push: Push) -> None:
+def test_a_job_that_awaits_others_goes_on_when_one_is_over(
+    queue: Queue, lay: Lay, push: Push
+) -> None:
     id = push(name="build")
     waits = lay(FOR_OTHERS, "", f"job {id}, artefact build/tree")
     by_name = lay(FOR_OTHERS, "", "job build")
@@ -383,6 +385,31 @@ def test_what_awaits_others_does_so_until_its_time_is_over(queue: Queue, lay: La
     manager.tick(queue)
 
     assert ["wait", "park"] == [state(queue, id) for id in ids]
+
+
+def test_who_awaits_others_until_an_instant_has_a_next_one(queue: Queue, lay: Lay) -> None:
+    lay(FOR_OTHERS, "", "job other", until=trace.stamp(2_000_000_000))
+
+    assert 2_000_000_000.0 == manager.due(queue)
+
+
+def test_a_thousand_jobs_that_await_others_cost_a_tick_one_look_at_the_directories(
+    queue: Queue, lay: Lay
+) -> None:
+    id = lay(FOR_OTHERS, "", "job other")
+    data = Path(queue.file(queue.find(id))).read_bytes()
+    for number in range(2, 1002):
+        other = name.make(number, bytes(10))
+        file = name.parked(FOR_OTHERS, 50, number, other, "deploy")
+        wanted = name.make(number + 5000, bytes(10)).encode()
+        text = data.replace(b"job other", b"job " + wanted)
+        (Path(queue.path) / "park" / file).write_bytes(text)
+    before = time.process_time()
+
+    manager.tick(queue)
+
+    assert time.process_time() - before < 2
+    assert 1001 == len(queue.names("park"))
 
 
 def test_nobody_awaits_others_where_all_await_people(queue: Queue, lay: Lay) -> None:
