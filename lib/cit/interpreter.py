@@ -108,6 +108,8 @@ class Interpreter:
                 if want is None:
                     answer = self._next()
                     continue
+                if isinstance(want, Begin) and want.cleanup:
+                    self.cleanups.add(want.run)
                 found = self.old.find(want)
                 if found and not self._cut(want, found[0]):
                     answer = found[0]
@@ -173,10 +175,11 @@ class Interpreter:
 
     def _leave(self) -> None:
         """Raise Parked where the job only waits, and for longer than a slot is kept for it."""
+        if self.running:
+            return
+        patiently(self.hold.sync)  # what is waited for is seen from outside
         patience = self.means.patience
-        if patience is None or self.running:
-            if not self.running:
-                patiently(self.hold.sync)  # what is waited for is seen from outside
+        if patience is None:
             return
         if self.begins:
             raise Parked(held_until(self.wishes), self.wishes.until)
@@ -249,8 +252,6 @@ class Interpreter:
         if self.wishes.withheld(time.time()):
             # To be stopped here for as long as somebody likes is what a hold is for.
             return LATER
-        if want.cleanup:
-            self.cleanups.add(want.run)
         self._note("begin", want.run, want.step, str(want.attempt))
         return None
 

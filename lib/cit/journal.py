@@ -29,6 +29,7 @@ class Journal:
         self.fd = os.open(name, flags, dir_fd=directory.fd)
         self._parts: list[bytes] = []
         self._hash = hashlib.sha256()
+        self._durable = -1  # the size that is: who was here before may have been cut
         self.head = b""  # the file as it was found, up to a piece
         self.size, last = 0, b"\n"
         while part := os.read(self.fd, PIECE):
@@ -58,12 +59,15 @@ class Journal:
 
     def sync(self) -> None:
         self.flush()
+        if self._durable == self.size:
+            return
         try:
             os.fdatasync(self.fd)
         except OSError as error:
             # What could not be written may be gone, and the next call would say that all is
             # well. So this is never the want of space that one waits for.
             raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
+        self._durable = self.size
 
     def digest(self) -> str:
         """The sha256 of all bytes of the file and of what was added."""

@@ -40,6 +40,7 @@ AT_START = {
     "argparse",
     "collections.abc",
     "errno",
+    "gc",
     "fcntl",
     "functools",
     "os",
