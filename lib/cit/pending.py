@@ -25,12 +25,20 @@ def sentences(queue: Queue, found: Name, job: Job, now: float) -> list[str]:
     """A sentence without its subject for each thing; what a person withholds comes first."""
     said = [held(job)] if job.withheld(now) else []
     said += [asks(found, question) for question in job.asks.values()]
-    said += [f"pauses until {instant}" for instant in job.waits.values()]
+    said += [f"pauses until {instant}" for run, instant in job.waits.items() if _sleeps(job, run)]
     if job.parked:
         said += [awaits(queue, what, called, found) for what, called in job.parked.awaits]
         if job.parked.awaits and job.parked.until:
             said[-1] += f", until {job.parked.until}"
     return said
+
+
+def _sleeps(job: Job, run: str) -> bool:
+    """Whether a run waits for its instant, and for nothing that may come before."""
+    known, parked = job.runs.get(run), job.parked
+    if known:
+        return known.step != "await"
+    return bool(job.waits[run]) and not (parked and parked.awaits)
 
 
 def held(job: Job) -> str:
