@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from heapq import heappop, heappush
 
 from cit import lurch, program
@@ -80,9 +81,16 @@ class _Plan:
         self.closing = False
         self.outcomes: dict[Key, Outcome] = {}
         self.good: set[Key] = set()
-        names = {node.args["name"]: (place,) for place, node in enumerate(call.node.children)}
-        for key, node in zip(names.values(), call.node.children, strict=True):
-            self._add(key, node, {names[need] for need in node.args["needs"]}, MOST)
+        self.made: dict[Key, list[Key]] = {}  # by which stage
+        children = call.node.children
+        self.names: dict[str, Key] = {
+            node.args["name"]: (place,) for place, node in enumerate(children)
+        }
+        self.last: dict[str, bool | None] = {
+            node.args["name"]: node.args["finally"] for node in children
+        }
+        for key, node in zip(self.names.values(), children, strict=True):
+            self._add(key, node, {self.names[need] for need in node.args["needs"]}, MOST)
 
     def next(self) -> Do:
         """What is to be run, the first by place."""
@@ -161,14 +169,15 @@ class _Plan:
                 return f"{told}: over {share}"
         known = self._known(key)
         nodes = [node for node, _ in made]
-        finals = {name: None if len(keys) > 1 else self.nodes[keys[0]].args["finally"]
-                  for name, keys in known.items()}  # fmt: skip
-        wrong = complaint([_named(node) for node in nodes], finals)
+        last: dict[str, bool | None] = {}  # None where two have the name
+        for name, found in known.items():
+            last[name] = self.nodes[found[0]].args["finally"] if len(found) == 1 else None
+        wrong = complaint([_named(node) for node in nodes], ChainMap(last, self.last))
         if wrong:
             return f"{told}: {made[wrong[0]][1]}: {wrong[1]}"
-        keys = [(*key, number) for number in range(1, len(nodes) + 1)]
-        names = {name: found[0] for name, found in known.items()}
-        names |= {node.args["name"]: new for node, new in zip(nodes, keys, strict=True)}
+        keys = self.made[key] = [(*key, number) for number in range(1, len(nodes) + 1)]
+        own = {node.args["name"]: new for node, new in zip(nodes, keys, strict=True)}
+        names = ChainMap(own, {name: found[0] for name, found in known.items()}, self.names)
         for node, new in zip(nodes, keys, strict=True):
             # Without its maker there would be none of it: if that failed, it cannot begin.
             needs = {key, *(names[need] for need in node.args["needs"])}
@@ -176,10 +185,10 @@ class _Plan:
         return ""
 
     def _known(self, key: Key) -> dict[str, list[Key]]:
-        """The stages that one may name in what it asks for.
+        """What was made by stages that had to be over before this one.
 
-        Those of the program, and those made by any that had to be over before it. Of others
-        it is not certain whether they are there already.
+        Beside those of the program these are all that it may name in what it asks for: of
+        others it is not certain whether they are there already.
         """
         before, look = {key}, [key]
         while look:
@@ -187,9 +196,9 @@ class _Plan:
             before |= more
             look += more
         known: dict[str, list[Key]] = {}
-        for other, node in self.nodes.items():
-            if len(other) == 1 or other[:-1] in before:
-                known.setdefault(node.args["name"], []).append(other)
+        for other in before & self.made.keys():
+            for new in self.made[other]:
+                known.setdefault(self.nodes[new].args["name"], []).append(new)
         return known
 
 
