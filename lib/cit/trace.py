@@ -136,7 +136,9 @@ def _unescape_part(text: bytes) -> bytes:
 def stamp(seconds: float) -> str:
     """Seconds since 1970 as UTC with milliseconds, 24 characters: `2026-11-21T20:37:01.123Z`."""
     whole = int(seconds // 1)
-    return f"{_second(whole)}.{min(int((seconds - whole) * 1000), 999):03d}Z"
+    # A float is a little beside a millisecond: cut off there, seconds() would not be the inverse.
+    thousandths = int((seconds - whole) * 1000 + 0.01)
+    return f"{_second(whole)}.{min(thousandths, 999):03d}Z"
 
 
 def seconds(time: str) -> float:

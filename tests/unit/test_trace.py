@@ -61,6 +61,7 @@ def test_stamp_agrees_with_the_calendar(moment: float) -> None:
 
     assert expected == trace.stamp(moment)[:19]
     assert abs(trace.seconds(trace.stamp(moment)) - moment) < 0.002
+    assert trace.stamp(moment) == trace.stamp(trace.seconds(trace.stamp(moment)))
 
 
 @given(st.lists(st.sampled_from(["\\", "\0", "\x1b", "\t", "0", "t", "x1b", "\n", "a\xff"])))
