@@ -183,10 +183,11 @@ class Interpreter:
             return
         if self.begins:
             raise Parked(held_until(self.wishes), self.wishes.until)
-        parked = waits.parked(list(self.waiting.values()))
-        assert parked.due is not None
-        if parked.due > time.time() + patience:
-            raise parked
+        # Measured as the waits themselves are: a clock that is set meanwhile ends no patience.
+        dues = [wait.due for wait in self.waiting.values() if wait.due is not None]
+        others = any(wait.awaits for wait in self.waiting.values())
+        if others or not dues or min(dues) > time.monotonic() + patience:
+            raise waits.parked(list(self.waiting.values()))
 
     def _advance(self, run: str, running: Running) -> Any:
         """Begin a command, or end one: LATER while it runs, then its Outcome."""
