@@ -137,7 +137,7 @@ def stamp(seconds: float) -> str:
     """Seconds since 1970 as UTC with milliseconds, 24 characters: `2026-11-21T20:37:01.123Z`."""
     whole = int(seconds // 1)
     # A float is a little beside a millisecond: cut off there, seconds() would not be the inverse.
-    thousandths = int((seconds - whole) * 1000 + 0.01)
+    thousandths = int((seconds - whole) * 1000 + 0.1)
     return f"{_second(whole)}.{min(thousandths, 999):03d}Z"
 
 
