@@ -75,6 +75,19 @@ def screen(typed: str, command: str, *arguments: str) -> tuple[int, str]:
 # --- import and export -----------------------------------------------------------------------
 
 
+def test_what_is_wrong_in_the_settings_of_the_queue_is_not_put_down_to_the_program(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    (tmp_path / "x.lurch").write_text("(no-op)")
+    with open(Path(queue.path, "queue.toml"), "a") as file:
+        file.write("nonsense\n")
+
+    ended = cit("program", "import", "x", tmp_path / "x.lurch")
+
+    assert 78 == ended.code
+    assert ended.err.startswith(f"cit-program: {queue.path}/queue.toml:")
+
+
 def test_what_was_imported_is_exported_byte_for_byte(cit: Cit, queue: Queue) -> None:
     text = HELLO.encode() + b"; caf\xc3\xa9 \xff\n"
 

@@ -68,7 +68,7 @@ def _import(queue: Queue, args: argparse.Namespace) -> int:
     try:
         made = programs.store(queue, args.program, text, reason=args.reason)
     except Bad as bad:
-        bad.path = "standard input" if args.file == "-" else args.file
+        bad.path = bad.path or ("standard input" if args.file == "-" else args.file)
         raise
     print(made.version)
     return DONE
