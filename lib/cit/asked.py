@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import namedtuple
 
-from cit import formats, lurch, name, program, section, toml
+from cit import formats, lurch, name, program, section, tables, toml
 from cit.errors import Bad
 from cit.section import Section
 
@@ -31,6 +31,7 @@ else:
     Asked = namedtuple("Asked", "data sha256 job sections tree")
 
 PRIORITY = 50
+SIDE_BY_SIDE = int(tables.KINDS["job"].schema["properties"]["slots"]["default"])
 
 
 def parse(data: bytes) -> Asked:
@@ -104,6 +105,24 @@ def isolations(asked: Asked) -> set[tuple[str, str]]:
 
 def priority(asked: Asked) -> int:
     return int(asked.job.get("priority", PRIORITY))
+
+
+def slots(asked: Asked) -> int:
+    """How many of its commands run side by side at most, wherever in the tree they are.
+
+    As many as the job says; where it does not, what its steps say, and what they do by default.
+    """
+    if "slots" in asked.job:
+        return int(asked.job["slots"])
+    return max(_said(asked.tree, "slots"), default=SIDE_BY_SIDE)
+
+
+def _said(node: Node, name: str) -> Iterator[int]:
+    """The number that each step below has for an argument, its default where it says none."""
+    if name in node.args:
+        yield int(node.args[name] or SIDE_BY_SIDE)
+    for child in node.children:
+        yield from _said(child, name)
 
 
 def _isolations(node: Node) -> Iterator[tuple[str, str]]:

@@ -61,9 +61,10 @@ class Interpreter:
         self.taken, self.records = taken, records
         self.wishes = Wishes(self.hold, before, self.means.interrupted)
         self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
+        self.steps, self.slots = steps.Steps(), asked.slots(around.request)
         self.settled = False  # whether the program asked for all that the trace has
         self.todo: deque[Want] = deque()  # not in the trace, and to be answered next
-        self.begins: dict[str, Begin] = {}  # withheld
+        self.begins: dict[str, Begin] = {}  # withheld, or waiting for others to end
         self.waiting: dict[str, Wait] = {}
         self.running: dict[Supervision, tuple[str, Running]] = {}
         self.cleanups: set[str] = set()  # runs that go on when the job was stopped
@@ -100,7 +101,7 @@ class Interpreter:
     def _walk(self, tree: Node, variables: dict[str, str], root: str) -> Outcome:
         lost = self.around.request.job.get("retry", {}).get("on_lost")
         again = AGAIN if lost == "again" else 0
-        walking = walk.walk(tree, steps.Steps(), variables, again, root)
+        walking = walk.walk(tree, self.steps, variables, again, root)
         answer: Any = None
         try:
             while True:
@@ -252,6 +253,9 @@ class Interpreter:
             return refused
         if self.wishes.withheld(time.time()):
             # To be stopped here for as long as somebody likes is what a hold is for.
+            return LATER
+        if len(self.running) >= self.slots and getattr(self.steps[want.step], "ISOLATED", False):
+            # It begins when it can be executed, or a crash would take it for one that was.
             return LATER
         self._note("begin", want.run, want.step, str(want.attempt))
         return None

@@ -54,14 +54,14 @@ def test_a_note_says_who_wrote_it_and_any_text_is_one_record(
     assert (0, "", "") == (ended.code, ended.out, ended.err)
     last = records(queue, job)[-1]
     assert ("note", "-") == (last.kind, last.run)
-    assert (people.who(), "two\nlines\tand %% a mark") == last.fields
+    assert (people.who(), "two\nlines\tand %% a mark", "") == last.fields
 
 
 def test_the_file_of_a_job_can_be_named_by_its_path(cit: Cit, queue: Queue, job: str) -> None:
-    ended = cit("append", queue.file(queue.find(job)), "stage", "-", "compiling")
+    ended = cit("append", queue.file(queue.find(job)), "data", "-", "speed", "9")
 
     assert (0, "") == (ended.code, ended.err)
-    assert ("stage", "-", ("compiling",)) == records(queue, job)[-1][1:]
+    assert ("data", "-", ("speed", "9")) == records(queue, job)[-1][1:]
 
 
 def test_a_note_to_an_ended_job_is_followed_by_a_new_seal(cit: Cit, queue: Queue, job: str) -> None:

@@ -70,3 +70,28 @@ def test_the_suffix_of_a_text_of_stages_is_not_in_the_name(cit: Cit, tmp_path: P
     assert (0, "me\n") == (ended.code, ended.out)
     rows = [line.split("\t")[1:4] for line in cit("cut", "job", "--list").out.splitlines()]
     assert ["program", "1", "stages"] in rows
+
+
+NESTED = """
+slots = 2
+[[stage]]
+name = "a"
+matrix = { x = ["1", "2", "3"] }
+run = "echo begin; sleep 0.2; echo end"
+[[stage]]
+name = "b"
+matrix = { x = ["1", "2", "3"] }
+run = "echo begin; sleep 0.2; echo end"
+"""
+
+
+def test_the_slots_of_a_job_bound_all_its_commands_together(cit: Cit, tmp_path: Path) -> None:
+    (tmp_path / "nested.toml").write_text(NESTED)
+
+    ended = cit("run", tmp_path / "nested.toml")
+
+    running, most = 0, 0
+    for line in ended.out.splitlines():
+        running += 1 if line == "begin" else -1
+        most = max(most, running)
+    assert (0, 2) == (ended.code, most)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cit.job import Job
 
 # What says nothing about the course of the job, so that replaying it stays the same.
-KINDS = ("note", "stage", "data")
+KINDS = ("note", "data")
+FILLED = ("who", "token")  # by us; a token tells apart what came through answers/
 
 
 def parser() -> Parser:
@@ -61,13 +62,14 @@ def _fields(kind: str, run: str, fields: list[str]) -> list[str]:
     """The columns after RUN. Raises Failure(USAGE)."""
     if not re.fullmatch(r"-|[a-z0-9]+(\.[a-z0-9]+)*", run):
         raise Failure(USAGE, f"expected a run such as 1.2.2, or -, found '{run}'")
-    columns = [column for column in RECORDS[kind] if column != "who"]
+    columns = [column for column in RECORDS[kind] if column not in FILLED]
     if len(fields) != len(columns):
         names = " ".join(column.upper() for column in columns)
         raise Failure(USAGE, f"expected {kind} RUN {names}, found {len(fields)} fields after RUN")
     if sum(map(len, fields)) > LINE_CAP:
         raise Failure(USAGE, f"expected at most {LINE_CAP} characters")
-    return [people.who(), *fields] if "who" in RECORDS[kind] else fields
+    given = {"who": people.who(), "token": "", **dict(zip(columns, fields, strict=True))}
+    return [given[column] for column in RECORDS[kind]]
 
 
 def _refusal(job: Job, kind: str, run: str) -> str:
