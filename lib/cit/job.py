@@ -134,6 +134,18 @@ def spent(records: Iterable[Record]) -> float:
     return total + _between(since, until)
 
 
+def worked(job: Job, first: str = "") -> float | None:
+    """Seconds that runners worked on a finished job, as the last of them added them up.
+
+    Where that is not known, all that passed since `first`, a stamp, or its last claim.
+    """
+    wall = job.usage[1] if len(job.usage) > 1 else ""
+    if wall.replace(".", "", 1).isdecimal():
+        return float(wall)
+    since = first or job.claimed
+    return _between(since, job.finished) if since and job.finished else None
+
+
 def _between(since: str, until: str) -> float:
     return max(trace.seconds(until) - trace.seconds(since), 0) if since and until else 0.0
 

@@ -204,8 +204,11 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Answer:
         parts[0] += f" ({more})"
     first = _first_claim(queue, found)
     if first:
-        took = trace.seconds(told.finished) - trace.seconds(first)
-        parts.append(f"it ran for {human_duration(max(took, 0))}")
+        total = max(trace.seconds(told.finished) - trace.seconds(first), 0)
+        worked = job.worked(told, first)
+        ran = total if worked is None else min(worked, total)
+        aside = f", and lay aside for {human_duration(total - ran)}" if total - ran >= 1 else ""
+        parts.append(f"it ran for {human_duration(ran)}{aside}")
     parts.append(_waited(told, first or told.finished))
     return Answer("; ".join(filter(None, parts)), _blame(queue, found, told))
 

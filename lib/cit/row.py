@@ -128,9 +128,8 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
 
 def _done(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
-    claimed, took = end.claimed or told.claimed, ""
-    if claimed and end.finished:
-        took = f"{max(trace.seconds(end.finished) - trace.seconds(claimed), 0):.3f}"
+    worked = job.worked(end, end.claimed or told.claimed)
+    took = "" if worked is None else f"{worked:.3f}"
     return Row(found.id, "done", end.finished, found.name, told.who, end.host or told.host,
                end.status, took, ending(end), queue.path)  # fmt: skip
 

@@ -104,7 +104,7 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
         ],
         "finished": _event(folded.finished, status=folded.status, code=_number(folded.code)),
         "waited": _between(folded.pushed, _first(records) or folded.finished, now),
-        "took": _between(_first(records), folded.finished, now),
+        "took": _took(folded, records, now),
         "usage": _usage(folded.usage),
         "runs": [_run(run, now if not folded.finished else None) for run in folded.runs.values()],
         "data": [
@@ -192,6 +192,17 @@ def _between(begin: str, end: str, now: float | None) -> float | None:
     until = trace.seconds(end) if end else now
     assert until is not None
     return round(max(until - trace.seconds(begin), 0), 3)
+
+
+def _took(folded: Job, records: list[Record], now: float) -> float | None:
+    """Seconds that runners worked on it, without those in which it was parked or held."""
+    if not _first(records):
+        return None
+    found = job.worked(folded, _first(records)) if folded.finished else None
+    if found is None:
+        running = not folded.finished and folded.parked is None
+        found = job.spent(records) if not running else _between(_first(records), "", now)
+    return None if found is None else round(found, 3)
 
 
 def _number(text: str) -> int | None:
