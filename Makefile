@@ -40,7 +40,7 @@ bench: ## the figures, beside what is installed of nq, task-spooler and GNU para
 	@tools/setup packages core bench
 	@bench/run $(ARGS)
 
-soak: .venv/ready ## the fault tests in full: an hour and more
+soak: .venv/ready ## the fault tests in full: some hours
 	@tools/setup packages core test
 	@tests/faults/soak $(ARGS)
 

@@ -166,11 +166,15 @@ class Home:
         """How often each tag was executed."""
         return collections.Counter(self.ledger.read_text().split())
 
-    def copies(self) -> Iterator[Copy]:
-        """Every visible job file of the queue and the outbox."""
-        places = [(state, self.queue / state) for state in STATES]
+    def copies(self, id: str = "", *, done: bool = True) -> Iterator[Copy]:
+        """Every visible job file of the queue and the outbox, or those of one job.
+
+        Without those that are `done`, of which there may be many.
+        """
+        places = [(state, self.queue / state) for state in STATES if done or state != "done"]
+        own = f"*{id}*" if id else "*"
         for state, place in [*places, ("outbox", self.path / "outbox")]:
-            for path in place.glob("*/*" if state == "done" else "*"):
+            for path in place.glob(f"*/{own}" if state == "done" else own):
                 if match := _FILE.fullmatch(path.name):
                     yield Copy(match[1], match[2], state, path)
 

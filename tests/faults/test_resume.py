@@ -123,30 +123,36 @@ class Stage:
 
     def lasting(self) -> list[Path]:
         """The jobs that have not ended."""
-        return [copy.path for copy in self.home.copies() if copy.state != "done"]
+        return [copy.path for copy in self.home.copies(done=False)]
 
     def answer(self, id: str, number: int) -> None:
         """What people say to the job, as soon as it asks."""
-        for copy in self.home.copies():
-            if copy.id == id and copy.state in ("park", "wait"):
+        for copy in self.home.copies(id, done=False):
+            if copy.state in ("park", "wait"):
                 for run in harness.open_questions(copy.path) & {*self.program.answers}:
                     self.do(number, "cit-answer", f"{id}.{run}", self.program.answers[run])
 
     def told(self) -> list[Story]:
         """The stories of the last job, and of those that it spawned."""
-        copies = {copy.id: copy.path for copy in self.home.copies()}
-        own = copies[self.jobs[-1]]
+        own = self.path(self.jobs[-1])
         spawned = [record[3] for record in harness.records(own, "spawn")]
         self.spawned += spawned
-        return [harness.story(path) for path in (own, *(copies[id] for id in spawned))]
+        return [harness.story(path) for path in (own, *map(self.path, spawned))]
+
+    def path(self, id: str) -> Path:
+        [copy] = self.home.copies(id)
+        return copy.path
+
+    def ledger(self, id: str = "*") -> collections.Counter[str]:
+        """How often each line is in the ledger, of one job or of all."""
+        workspaces = Path(self.home.environ["CIT_WORK"])
+        files = [self.home.ledger, *workspaces.glob(f"*/{id}/ledger")]
+        return collections.Counter(line for file in files for line in file.read_text().splitlines())
 
     def wrong(self, story: Story) -> list[str]:
         """What is wrong with the ledger, the last job having that story."""
-        lines = self.home.ledger.read_text().splitlines()
-        work = Path(self.home.environ["CIT_WORK"])
-        for own in work.glob("*/*/ledger"):
-            lines += own.read_text().splitlines()
-        found = [f"{line}: {n} times" for line, n in collections.Counter(lines).items() if n > 1]
+        lines = self.ledger(self.jobs[-1])
+        found = [f"{line}: {count} times" for line, count in lines.items() if count > 1]
         executed = {line.split()[1] for line in lines if line.startswith(self.jobs[-1])}
         for run, told in story.items():
             command = told[""][0] in (("begin", "exec"), ("begin", "script"))
@@ -271,7 +277,8 @@ def left(stage: Stage) -> list[str]:
     acknowledged = "".join(f"{id}\n" for id in ids).encode()
     fsck = home.run("cit-queue", "fsck", "--ids", "-", input=acknowledged, timeout=120)
     found = [f"fsck: {fsck}"] if fsck.code or fsck.out or fsck.err else []
-    found += [f"{copy.id} is in {copy.state}" for copy in home.copies() if copy.state != "done"]
+    found += [f"{copy.id} is in {copy.state}" for copy in home.copies(done=False)]
+    found += [f"{line}: {count} times" for line, count in stage.ledger().items() if count > 1]
     found += [f"process {pid}" for id in ids for pid in harness.processes(id)]
     found += [f"lock {line}" for line in harness.locked(home)]
     found += [text for copy in home.copies() for text in harness.forged(copy.path)]
