@@ -112,7 +112,7 @@ class Interpreter:
                 if isinstance(want, Begin) and want.cleanup:
                     self.cleanups.add(want.run)
                 found = self.old.find(want)
-                if found and not self._cut(want, found[0]):
+                if found and not (isinstance(want, Exec) and self._cut(want, found[0])):
                     answer = found[0]
                 elif self.settled:
                     answer = self._answer(want)
@@ -123,12 +123,9 @@ class Interpreter:
             outcome: Outcome = stop.value
             return outcome
 
-    def _cut(self, want: Want, answer: Any) -> bool:
+    def _cut(self, want: Exec, answer: Outcome) -> bool:
         """Whether a command is lost only because it was cut while its end was taken over."""
-        return (
-            isinstance(want, Exec) and answer.status == "lost"
-            and history.find(self.taken, want) is not None
-        )  # fmt: skip
+        return answer.status == "lost" and history.find(self.taken, want) is not None
 
     # --- what takes time -----------------------------------------------------------------
 

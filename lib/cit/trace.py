@@ -47,18 +47,20 @@ def render(record: Record) -> bytes:
 
 def parse(line: bytes) -> Record | None:
     """The record of one line, with or without its newline; None if it is not whole."""
-    text = line.decode("utf-8", "surrogateescape").removesuffix("\n")
-    words = text.split("\t")
-    if len(words) < 3 or text.endswith("\x18") or len(words[0]) != 24:
+    return _parsed(line.decode("utf-8", "surrogateescape").removesuffix("\n"))
+
+
+def _parsed(text: str) -> Record | None:
+    time, *words = text.split("\t")
+    if len(words) < 2 or len(time) != 24 or text[-1] == "\x18":
         return None
-    if words[1] == "log":
+    kind, run, *fields = words
+    if kind == "log":
         # The text of a log record is what was printed: a lone `-` there is a dash.
-        fields = tuple(map(unescape, words[3:]))
-    elif "\\" in text:
-        fields = tuple(map(_field, words[3:]))
-    else:  # nearly every one of a hundred thousand
-        fields = tuple(["" if word == "-" else word for word in words[3:]])
-    return Record(words[0], words[1], words[2], fields)
+        fields = [unescape(field) for field in fields]
+    elif "\\" in text or "-" in fields:  # not in most of a hundred thousand
+        fields = [_field(field) for field in fields]
+    return Record(time, kind, run, tuple(fields))
 
 
 def records(data: bytes) -> Iterator[Record]:
@@ -195,7 +197,8 @@ def only(data: bytes, *kinds: str) -> Iterator[Record]:
         lines = [line for line in lines if line[24:29] != b"\tlog\t"]
         if len(kinds) > FEW:
             wanted = frozenset(kinds)
-            yield from (r for r in map(parse, lines) if r and r.kind in wanted)
+            texts = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
+            yield from (r for r in map(_parsed, texts) if r and r.kind in wanted)
             return
     for line in lines:
         if line.startswith(marks, 24):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Any
 
-    from cit.wants import Arg, Node, Step, Steps, Want
+    from cit.wants import Node, Step, Steps, Want
 
 LATER = object()  # instead of an answer: noted, it will come as (run, answer)
 NESTED = 16  # names within names: each costs its length once more
@@ -120,7 +120,8 @@ def walk(
                 parent = at.parent
                 if parent is None:
                     return outcome
-                outcome = _handed(at, parent, outcome)
+                if at.stages or outcome.stages:
+                    outcome = _handed(at, parent, outcome)
                 if at.forked:
                     parent.branches -= 1
                     parent.joined.append((at.do, outcome))
@@ -159,8 +160,8 @@ def walk(
 def _handed(at: _Run, parent: _Run, outcome: Outcome) -> Outcome:
     """What the parent is told: texts of stages are kept for the nearest step that takes them."""
     stages = at.stages + outcome.stages
-    if not stages or parent.grows:
-        return outcome._replace(stages=stages) if stages else outcome
+    if parent.grows:
+        return outcome._replace(stages=stages)
     parent.stages += stages
     return outcome._replace(stages=())
 
@@ -170,6 +171,7 @@ class _Walk:
 
     def __init__(self, steps: Mapping[str, Step], again: int) -> None:
         self.steps, self.again = steps, again
+        self.known: dict[str, tuple[Step, bool, list[str]]] = {}  # whether it grows; what expands
         self.data: dict[str, str] = {}  # what ended runs reported, as variables
 
     def open(self, parent: _Run | None, do: Do, *, forked: bool = False, root: str = "") -> _Run:
@@ -178,12 +180,17 @@ class _Walk:
             assert parent is not None
             node = parent.node.children[do.child]
         run = _Run(parent, do, node, forked=forked, root=root)
-        step = self.steps[node.step]
-        run.grows = getattr(step, "GROWS", False)
-        run.generator = self._live(run, step)
+        step, run.grows, expands = self.known.get(node.step) or self._learn(node.step)
+        run.generator = self._live(run, step, expands)
         return run
 
-    def _live(self, at: _Run, step: Step) -> Steps:
+    def _learn(self, name: str) -> tuple[Step, bool, list[str]]:
+        step = self.steps[name]
+        expands = [arg.name for arg in step.ARGS if arg.kind in (STRING, STRINGS, SETTINGS)]
+        self.known[name] = step, getattr(step, "GROWS", False), expands
+        return self.known[name]
+
+    def _live(self, at: _Run, step: Step, expands: list[str]) -> Steps:
         """One run, from its Begin to its End, and once more if it was lost and may be."""
         node, run, attempt = at.node, at.run, 0
         outcome: Outcome
@@ -202,7 +209,7 @@ class _Walk:
                     outcome = built
                 else:
                     try:
-                        args = _expanded(node.args, step.ARGS, self._variables(at))
+                        args = self._expanded(at, expands) if expands else node.args
                         call = Call(node, args, run, isolation, at.variables, self.steps)
                         outcome = yield from step.run(call)
                     except Leave as leave:
@@ -223,28 +230,20 @@ class _Walk:
             ):
                 return outcome
 
-    def _variables(self, at: _Run) -> Mapping[str, str]:
-        return {**self.data, **at.variables} if self.data else at.variables
+    def _expanded(self, at: _Run, expands: list[str]) -> dict[str, Any]:
+        """The arguments of a run with the variables put in."""
+        variables = {**self.data, **at.variables} if self.data else at.variables
+        new, put = dict(at.node.args), partial(expand, variables=variables)
+        for name in expands if variables else ():
+            value = new[name]
+            if isinstance(value, tuple):
+                new[name] = tuple(map(put, value))
+            elif value is not None:
+                new[name] = put(value)
+        return new
 
     def _report(self, data: tuple[tuple[str, str], ...]) -> None:
         self.data.update((f"data.{name}", value) for name, value in data)
-
-
-def _expanded(
-    args: dict[str, Any], declared: tuple[Arg, ...], variables: Mapping[str, str]
-) -> dict[str, Any]:
-    if not variables:
-        return args
-    put = partial(expand, variables=variables)
-    new = dict(args)
-    for arg in declared:
-        if new[arg.name] is None:
-            continue
-        if arg.kind == STRING:
-            new[arg.name] = put(new[arg.name])
-        elif arg.kind in (STRINGS, SETTINGS):
-            new[arg.name] = tuple(map(put, new[arg.name]))
-    return new
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
