@@ -284,7 +284,7 @@ def story(path: Path) -> Story:
             runs.setdefault(fields[0], []).append((fields[1],))
             continue
         # Columns that are left: what was asked and said, not until when and by which file.
-        kept = {"begin": 1, "wait": 0, "up": 0, "ask": 3, "answer": 3, "spawn": 3}.get(kind)
+        kept = {"begin": 1, "wait": 0, "up": 0, "ask": 3, "answer": 3, "stop": 2}.get(kind)
         event = (kind, *fields[:kept])
         if kind not in ("wait", "up", "ask") or event not in done:
             done.append(event)
