@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import asked, history, home, isolation, people, section, sight, toml, trace
-from cit.errors import AWAY, BAD, DENIED, LATER, MISSING, USAGE, Bad, Failure
+from cit import asked, history, home, people, section, sight, toml, trace
+from cit.errors import AWAY, DENIED, LATER, MISSING, USAGE, Failure
 from cit.queue import STATES
+from cit.request import composed
 from cit.section import Section
 from cit.sight import HIDDEN, OUTBOX
 
@@ -98,16 +99,8 @@ def compose(
     if lurch and "isolate" in changes:
         raise Failure(USAGE, f"--isolate: job '{old}' is a Lurch program, which says so itself")
     data = section.render([Section("job", 1, "toml", {}, toml.dumps(head)), *kept])
-    try:
-        made = asked.compose(data, id, to, earlier.name.name, changes | {"origin": origin})
-    except Bad as bad:
-        bad.path = f"job {old}"
-        raise
-    for kind, spec in sorted(asked.isolations(made)):
-        wrong = isolation.complaint(kind, spec)
-        if wrong:
-            raise Failure(BAD, f"job '{old}': {wrong}")
-    return made
+    changes = changes | {"origin": origin}
+    return composed(f"job '{old}'", data, id, to, earlier.name.name, changes)
 
 
 def _compare(head: dict[str, Any], changes: dict[str, Any]) -> None:

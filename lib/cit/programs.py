@@ -30,6 +30,7 @@ from cit import (
 )
 from cit.errors import BAD, DENIED, LATER, MISSING, NO, USAGE, Bad, Failure
 from cit.queue import MODES
+from cit.request import composed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,16 +194,8 @@ def request(
     # The job is found by its name: what the text says is its author's, for other uses of it.
     ours = {"name": name.simplify(program.name), "origin": source}
     to = str(queue.setting("name"))
-    try:
-        made = asked.compose(program.text, id, to, program.name, {**changes, **ours})
-    except Bad as bad:
-        bad.path = f"program '{program.name}'"
-        raise
-    for kind, spec in sorted(asked.isolations(made)):
-        wrong = isolation.complaint(kind, spec)
-        if wrong:
-            raise Failure(BAD, f"cannot start program '{program.name}': {wrong}")
-    return made
+    whose = f"program '{program.name}'"
+    return composed(whose, program.text, id, to, program.name, {**changes, **ours})
 
 
 def own(queue: Queue) -> None:

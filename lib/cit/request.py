@@ -145,19 +145,31 @@ def compose(
         from cit import bundle
 
         data = asked.attach(data, "files", "tar", bundle.pack(bring))
-    try:
-        request = asked.compose(data, id, queue, _stem(os.path.basename(called)), changes)
-    except Bad as bad:
-        bad.path = "standard input" if file == "-" else file or "command"
-        raise
+    whose = "standard input" if file == "-" else file or "command"
+    request = composed(whose, data, id, queue, _stem(os.path.basename(called)), changes)
     lurch = any(part.kind == "program" and part.format == "lurch" for part in request.sections)
     if file is not None and lurch and "isolate" in changes:
         raise Failure(USAGE, f"--isolate: '{file}' is a Lurch program, which says so itself")
-    for kind, spec in sorted(asked.isolations(request)):
+    return request
+
+
+def composed(
+    whose: str, data: bytes, id: str, queue: str, called: str, changes: dict[str, Any]
+) -> Asked:
+    """The job that a text asks for, if there is a way to isolate each of its steps.
+
+    `whose` text it is stands before what is wrong with it. Raises Bad, Failure(BAD).
+    """
+    try:
+        made = asked.compose(data, id, queue, called, changes)
+    except Bad as bad:
+        bad.path = whose
+        raise
+    for kind, spec in sorted(asked.isolations(made)):
         wrong = isolation.complaint(kind, spec)
         if wrong:
-            raise Failure(BAD, f"{file or 'command'}: {wrong}")
-    return request
+            raise Failure(BAD, f"{whose}: {wrong}")
+    return made
 
 
 def _stem(file: str) -> str:

@@ -237,7 +237,7 @@ def test_a_program_that_no_isolation_is_there_for_is_stored_and_not_started(
     started = cit("program", "start", "later")
 
     assert (0, 65) == (stored.code, started.code)
-    assert "cit-program: cannot start program 'later': no isolation 'docker'\n" == started.err
+    assert "cit-program: program 'later': no isolation 'docker'\n" == started.err
 
 
 # --- rights ----------------------------------------------------------------------------------
