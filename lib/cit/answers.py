@@ -141,9 +141,14 @@ def unfit(question: Question, value: str) -> str:
 
 
 def repeated(job: Job, answer: Answer) -> bool:
-    """Whether the trace has this answer: a cut came before its file was removed."""
-    tokens = [column(record, 2) for record in [*job.acts, *job.notes]]
-    return answer.token in tokens + [column(record, 3) for record in job.answers]
+    """Whether the trace has this answer: a cut came before its file was removed.
+
+    A token alone is no proof: its author chose it, and the trace may be for all to read.
+    """
+    mine = answer.kind, answer.run, people.who(answer.uid), answer.token
+    said = [(r, column(r, 2)) for r in [*job.acts, *job.notes]]
+    said += [(r, column(r, 3)) for r in job.answers]
+    return any((r.kind, r.run, column(r, 0), token) == mine for r, token in said if token)
 
 
 def fields(answer: Answer) -> tuple[str, ...]:

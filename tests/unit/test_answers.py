@@ -173,3 +173,18 @@ def test_an_answer_that_the_trace_has_is_known_again() -> None:
     assert answers.repeated(job.fold([note]), answer(0, "note"))
     assert not answers.repeated(job.fold([record]), answer(0)._replace(token="other"))
     assert not answers.repeated(job.fold([]), answer(0))
+
+
+def test_a_token_that_somebody_else_read_in_the_trace_lets_him_do_nothing() -> None:
+    told = job.fold([Record("t", "hold", "-", answers.fields(answer(0, "hold")))])
+
+    assert not answers.repeated(told, answer(3_999_999_999, "hold"))
+    assert not answers.repeated(told, answer(0, "stop"))
+    assert not answers.repeated(told, answer(0, "hold")._replace(run="1.1"))
+
+
+def test_no_token_is_no_token_of_anybody() -> None:
+    """What a runner or a move in the line writes down has none."""
+    told = job.fold([Record("t", "stop", "-", (people.who(0), "interrupted"))])
+
+    assert not answers.repeated(told, answer(0)._replace(token=""))
