@@ -99,8 +99,11 @@ def expression(asked: Asked) -> lurch.Node:
 
 
 def isolations(asked: Asked) -> set[tuple[str, str]]:
-    """Every isolation that some step may run in: kind and spec."""
-    return set(_isolations(asked.tree))
+    """Every isolation that a command of it may run in: kind and spec."""
+    found = set(_isolations(asked.tree))
+    if asked.job.get("needs", {}).get("check"):
+        found.add(isolation(asked.job))  # where what it needs is looked for
+    return found
 
 
 def priority(asked: Asked) -> int:

@@ -294,3 +294,11 @@ def test_what_is_wrong_with_stages_is_said_at_its_place_in_the_file(
         compose(text)
 
     assert (*place, message) == (caught.value.line, caught.value.column, str(caught.value))
+
+
+def test_a_check_of_what_it_needs_runs_somewhere_too() -> None:
+    """Else who may not run anything unisolated could have it done by such a check."""
+    text = '(isolate (chroot "busybox") (exec "/bin/true"))'
+    job = f'%% job 1 toml\n[needs]\ncheck = "id"\n%% program 1 lurch\n{text}\n'
+
+    assert {("none", ""), ("chroot", "busybox")} == asked.isolations(compose(job))
