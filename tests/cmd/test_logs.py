@@ -173,6 +173,18 @@ def test_the_name_of_a_job_may_end_like_a_run(made: Made, cit: Cit) -> None:
     assert "of v1\n" == cit("logs", "v1").out
 
 
+def test_runs_of_stages_that_were_added_and_of_pauses_are_found(made: Made, cit: Cit) -> None:
+    made.finished(
+        "v1.s2",
+        *(r for run in ("1.1.s2.1", "1.2.1.pause")
+          for r in (begin(2, run), log(2, run, "out", f"of {run}\n".encode()), end(2, run))),
+    )  # fmt: skip
+
+    assert "of 1.1.s2.1\n" == cit("logs", "v1.s2.1.1.s2").out
+    assert "of 1.2.1.pause\n" == cit("logs", "v1.s2.1.2.1.pause").out
+    assert "cit-logs: no job 'v1.s3' in" in cit("logs", "v1.s3").err
+
+
 def test_times_and_runs_stand_before_each_line_with_tabs(made: Made, cit: Cit) -> None:
     runs(made)
 
