@@ -108,7 +108,7 @@ def _refuse(queue: Queue, wish: Answer, why: str) -> None:
 def _at_once(queue: Queue) -> None:
     if queue.mine:
         manager.tick(queue)
-        if start.wanted(queue) and manager.busy(queue):
+        if start.wanted(queue) and manager.lingers(queue):
             start.command(queue, "run", "--linger")
 
 

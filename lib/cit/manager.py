@@ -274,3 +274,8 @@ def busy(queue: Queue) -> bool:
     if any(file.endswith(".job") for file in os.listdir(queue.directory("wait").path)):
         return True
     return any(not queue.locks.held(found.number) for found in queue.names("run"))
+
+
+def lingers(queue: Queue) -> bool:
+    """Whether somebody has to be there for the queue: a runner now, or at a later instant."""
+    return busy(queue) or (not queue.locks.held(locks.LINGER) and due(queue) is not None)

@@ -174,6 +174,23 @@ def test_a_resumed_queue_goes_on(cit: Cit, queue: Queue) -> None:
     assert ["pause", "resume"] == [line[0] for line in log(queue)]
 
 
+def test_what_is_held_until_an_instant_in_a_paused_queue_goes_on_by_itself(
+    cit: Cit, queue: Queue
+) -> None:
+    id = push(cit)
+    cit("queue", "pause")
+    cit("queue", "tick")
+    cit("hold", "--until", "1s", id)
+
+    ended = cit("queue", "resume", env={"CIT_START": "push"})
+
+    assert 0 == ended.code
+    deadline = time.monotonic() + 30
+    while queue.find(id).state != "done" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "ok" == queue.job(queue.find(id)).status
+
+
 def test_to_pause_twice_or_resume_what_is_not_paused_is_fine(cit: Cit, queue: Queue) -> None:
     codes = [cit("queue", verb).code for verb in ("resume", "pause", "pause", "resume", "resume")]
 

@@ -102,7 +102,7 @@ def _init(path: str, args: argparse.Namespace) -> int:
 
 def _tick(queue: Queue, args: argparse.Namespace) -> int:
     manager.tick(queue)
-    if start.wanted(queue) and manager.busy(queue):
+    if start.wanted(queue) and manager.lingers(queue):
         start.command(queue, "run", "--linger")
     return DONE
 
