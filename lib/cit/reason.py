@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cit import job, locks, logs, pending, people, plan, row, section, sight, toml, trace
+from cit import blame, job, locks, logs, pending, people, plan, row, section, sight, toml, trace
 from cit.amount import human_duration
 from cit.errors import Bad, Failure
 from cit.job import column
@@ -83,12 +83,12 @@ def _out_of_sight(seen: Seen) -> Answer:
 def _dropped(queue: Queue, now: float) -> Answer:
     ticked = _ticked(queue)
     if ticked and now - ticked < RECENT:
-        ago = human_duration(int(now - ticked))
         return Answer(
-            f"lies in the drop box: the queue manager was there {ago} ago, and comes again",
+            f"lies in the drop box: the queue manager was there {_passed(now - ticked)} ago,"
+            " and comes again",
             [("queue", queue.path)],
         )
-    came = f"for {human_duration(int(now - ticked))}" if ticked else "yet"
+    came = f"for {_passed(now - ticked)}" if ticked else "yet"
     return Answer(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
 
 
@@ -154,7 +154,7 @@ def _at_work(queue: Queue, other: Name, now: float) -> Detail:
         told = told if told.claimed else job.fold(trace.only(queue.head(other)[1], "claim"))
     except (Failure, FileNotFoundError):
         return ("running", other.id, other.name)
-    took = human_duration(int(now - trace.seconds(told.claimed))) if told.claimed else "0s"
+    took = _passed(now - trace.seconds(told.claimed)) if told.claimed else "0s"
     return ("running", other.id, other.name, f"for {took}", f"on {told.host}" if told.host else "")
 
 
@@ -189,7 +189,7 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
     run = told.open
     at = ""
     if run:
-        at = f": {run.path} {run.step} for {human_duration(int(now - trace.seconds(run.began)))}"
+        at = f": {run.path} {run.step} for {_passed(now - trace.seconds(run.began))}"
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
         said = f"{_held(told.hold, now)}, and begins no further step{at}"
@@ -245,20 +245,19 @@ def _waited(told: Job, until: str) -> str:
 
 
 def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
-    """The innermost run that ended as badly as the job, and what the runner said."""
+    """The innermost run to which the job owes how it ended, and what the runner said."""
     if told.status in ("ok", "cancelled"):
         return []
-    runs = [run for run in told.runs.values() if run.status == told.status]
+    worst = blame.culprit(list(told.runs.values()), told.status)
     details: list[Detail] = []
-    if runs:
-        worst = max(runs, key=lambda run: run.path.count("."))
+    if worst:
         details.append(("run", worst.path, worst.step, worst.status, worst.code))
     with logs.Log(queue, found) as log:
         # Whoever prints megabytes after it has buried it.
         for block in log.last(1, lambda block: block.stream == b"cit", pieces=2):
             text = trace.unescape_bytes(block.text).decode(errors="replace")
             details.append(("cit", text))
-    if runs:
+    if worst:
         details.append(("do", "cit-logs", f"{found.id}.{worst.path}"))
     return details
 
@@ -268,6 +267,11 @@ def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
 
 def _by(who: str, since: str, reason: str, now: float) -> str:
     return f"by {who}, {_ago(since, now)}" + (f": {reason}" if reason else "")
+
+
+def _passed(seconds: float) -> str:
+    """Whole seconds, but of what has only begun."""
+    return human_duration(int(seconds) if seconds >= 1 else max(seconds, 0))
 
 
 def _ago(stamp: str, now: float) -> str:

@@ -192,6 +192,16 @@ def test_a_running_job_says_at_which_step_it_is(made: Made, cit: Cit) -> None:
     assert [["claimed", at(60), "on node1", "pid 4711", "attempt 1"]] == details
 
 
+def test_a_step_that_has_only_begun_is_told_in_parts_of_a_second(made: Made, cit: Cit) -> None:
+    made.put("run", "busy", claim(at(60)), record(ago(0.4), "begin", "1", "exec", "1"))
+    queue = Queue(str(made.path))
+    assert queue.locks.hold(queue.find("busy").number)
+
+    took = why(cit, "busy")[0].removeprefix("busy is running: 1 exec for ")
+
+    assert took != "0ms" and (took.endswith("ms") or took.endswith("s"))
+
+
 def test_a_job_whose_runner_died_says_so(made: Made, cit: Cit) -> None:
     made.put("run", "orphan", claim(at(2)))
 
