@@ -179,7 +179,9 @@ class Interpreter:
         patience = self.means.patience
         if patience is None:
             return
-        if self.begins:
+        # What is held back goes where that is seen, also where it could only wait: no answer and
+        # no instant lets it go on before it is released.
+        if self.begins or self.wishes.withheld(time.time()):
             raise Parked(held_until(self.wishes), self.wishes.until)
         # Measured as the waits themselves are: a clock that is set meanwhile ends no patience.
         dues = [wait.due for wait in self.waiting.values() if wait.due is not None]

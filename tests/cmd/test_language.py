@@ -467,6 +467,24 @@ def test_a_running_job_that_is_held_leaves_its_slot_and_goes_on_when_released(
     assert (("ok", "0"), ["a", "b"]) == (play.ended(id), play.out(id))
 
 
+def test_a_job_that_is_held_while_it_asks_goes_on_when_it_is_answered_and_released(
+    patient: Play, runner: list[subprocess.Popen[bytes]]
+) -> None:
+    id = patient.push(f'(isolate (none) (sequence (approve 1000 "Go?") {echo("go")}))')
+    runner.append(patient.start())
+    patient.until(lambda: bool(patient.told(id).asks))
+
+    patient.must("hold", id)
+    assert 0 == runner[0].wait(timeout=30)
+    patient.must("answer", id, "yes")
+    patient.go()
+    held = patient.state(id)
+    patient.must("hold", "--release", id)
+    patient.go()
+
+    assert ("hold", ("ok", "0"), ["go"]) == (held, patient.ended(id), patient.out(id))
+
+
 def test_of_a_run_that_is_stopped_the_others_go_on(
     play: Play, runner: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -256,7 +256,7 @@ def forged(path: Path) -> list[str]:
 # --- one job, as a story -----------------------------------------------------------------------
 
 # What says when, where, by which process and how fast it was, and not what was done.
-_ASIDE = {"push", "admit", "claim", "park", "usage", "seal"}
+_ASIDE = {"push", "admit", "claim", "park", "hold", "release", "usage", "seal"}
 Story = dict[str, dict[str, list[tuple[str, ...]]]]
 
 
@@ -264,9 +264,9 @@ def story(path: Path) -> Story:
     """What was done in each run, told so that it is the same however often a runner was killed.
 
     By run, and in it what each stream of its log says apart from the rest: runs go on side by
-    side. Left out are times, claims, parks and usage, handles and tokens; ids are all one. Of
-    a command that was lost and executed again only the last execution counts. A wait, and a
-    question, that is written down anew with another instant counts once.
+    side. Left out are times, claims, parks, holds and usage, handles and tokens; ids are all
+    one. Of a command that was lost and executed again only the last execution counts. A wait,
+    and a question, that is written down anew with another instant counts once.
     """
     told: Story = {}
     for line in trace(path):

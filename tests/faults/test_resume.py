@@ -1,4 +1,4 @@
-"""Twenty-one programs, killed at the system calls of their runner, and gone on with to the end.
+"""Programs, killed at the system calls of their runner, and gone on with to the end.
 
 Each is first run without a kill, which tells what has to come of it and at how many system
 calls it can be killed; then for each of these a job of the same program is run, its runner
@@ -27,8 +27,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 KILLS = harness.size(2, 1 << 30)  # of the runners of each program
 WAKES = harness.size(3, 1 << 30)  # of the ticks and answers of some
 CHECK_EVERY = 10
-TWICE = 0.5
-ROUNDS = 9  # runners that a job needs at most, killed ones among them
+TWICE = 0.5  # how often what goes on with a job is killed as well
+HELD = 0.3  # how often the job is held back until the next round
+ROUNDS = 12  # runners that a job needs at most, killed ones among them
 STEP = 61  # seconds that the clock goes on from one runner to the next, where it does
 
 # No machine of the tests has an engine for containers: the program is refused when pushed.
@@ -91,8 +92,8 @@ class Stage:
         found, self.places = self.places, None
         return found
 
-    def play(self, *kills: Kill) -> None:
-        """Run a job of the program to its end."""
+    def play(self, *kills: Kill, hold: int | None = None) -> None:
+        """Run a job of the program to its end; `hold` is the round in which it is held back."""
         self.todo = list(kills)
         [id] = self.home.must("cit-push", "--set", f"mark={self.home.mark}", self.program.path
                               ).split()  # fmt: skip
@@ -102,6 +103,10 @@ class Stage:
             self.do(number, "cit-run", "-j", "1")
             if not self.lasting():
                 return
+            if any(copy.state == "hold" for copy in self.home.copies(id, done=False)):
+                self.do(number, "cit-hold", "--release", id)
+            elif number == hold and [*self.home.copies(id, done=False)]:
+                self.do(number, "cit-hold", id)
             self.answer(id, number)
         raise AssertionError(f"{id} has not ended after {ROUNDS} runners: {self.lasting()}")
 
@@ -228,9 +233,9 @@ def kill_all(
     tried = 0
     for kill in choose(places, most, rng):
         tried, before = tried + 1, stage.kills
-        # Half of the time what goes on with it is killed as well.
         again = kill._replace(number=kill.number + 1, point=rng.choice(places).point)
-        stage.play(kill, *([again] if rng.random() < TWICE else []))
+        twice, held = rng.random() < TWICE, rng.random() < HELD
+        stage.play(kill, *[again][:twice], hold=kill.number if held else None)
         stories = stage.told()
 
         assert [] == stage.wrong(stories[0]), kill
