@@ -113,7 +113,7 @@ class Interpreter:
                     self.cleanups.add(want.run)
                 found = self.old.find(want)
                 if found and not (isinstance(want, Exec) and self._cut(want, found[0])):
-                    answer = found[0]
+                    answer = LATER if self.old.early(want.run, found[0]) else found[0]
                 elif self.settled:
                     answer = self._answer(want)
                 else:
@@ -131,6 +131,9 @@ class Interpreter:
 
     def _next(self) -> tuple[str, Any]:
         """The run of a want that was put off, and its answer; waits until there is one."""
+        known = self.old.next()
+        if known:
+            return known
         if not self.settled:
             # Every branch has come to where its trace ends: what disagrees is refused before
             # anything more is executed.

@@ -1,12 +1,15 @@
 """The answers that a trace holds, for walking a program again.
 
 Answers are found by run, kind and count, never by their order, so that branches which
-ran side by side are found again. What the trace does not hold has to be done now.
+ran side by side are found again. They are given in the order of the trace all the same:
+what begins next, where only so many run at a time, and what is put in for data depend on
+which branch ended first. What the trace does not hold has to be done now.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from heapq import heappop, heappush
 
 from cit.errors import Bad
 from cit.wants import (
@@ -54,6 +57,10 @@ class Replay:
         self._live: set[str] = set()  # runs of which something was not in the trace
         self._noted: dict[tuple[str, str], tuple[str, ...]] = {}
         self._grown: dict[int, list[tuple[str, tuple[str, ...]]]] = {}  # by the line of the end
+        self._line = 0  # of the begin or end that was found last
+        self._order: deque[int] = deque()  # the lines of all that are not answered yet
+        self._passed: set[int] = set()  # of these, what was answered before an earlier one
+        self._ahead: list[tuple[int, str, Any]] = []  # put off
         growing: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
         left, line = self._left, first - 1
         for kind, run, fields in records:
@@ -65,10 +72,12 @@ class Replay:
                 elif kind in GROWN:
                     growing.setdefault(run, []).append((kind, fields))
                 continue
-            # What an attempt reported that was lost does not count.
+            if kind in ("begin", "end"):
+                self._order.append(line)
+            # What an attempt reported that was lost does not count; it did not when it was.
             if run in growing and kind in ("begin", "end"):
                 grown = growing.pop(run)
-                if kind == "end":
+                if kind == "end" and fields[:1] != ("lost",):
                     self._grown[line] = grown
             if run not in runs:
                 runs[run] = (line, fields)
@@ -102,6 +111,7 @@ class Replay:
                 return self._end(run)
             if begun[1][:1] != (want.step,):
                 raise _differs(begun, "begin", run, f"begin {run} {want.step}")
+            self._line = begun[0]
             return DONE
         if isinstance(want, End):
             end = self._take("end", run)
@@ -110,6 +120,7 @@ class Replay:
             if not _same(end[1], want.outcome):
                 words = " ".join(fields(want.outcome)).rstrip()
                 raise _differs(end, "end", run, f"end {run} {words}")
+            self._line = end[0]
             return DONE
         if isinstance(want, Down):
             return DONE if self._take("down", run) else None
@@ -138,6 +149,34 @@ class Replay:
             return (up[1][0],)
         assert isinstance(want, Exec)
         return self._end(run) or (ended("lost"),)
+
+    def early(self, run: str, answer: Any) -> bool:
+        """Whether what was found last is put off, since another run began or ended before it.
+
+        Then LATER is the answer for now, and next() gives this one in its time.
+        """
+        line, self._line = self._line, 0
+        if not line:
+            return False
+        if line == self._order[0]:
+            self._pass(line)
+            return False
+        heappush(self._ahead, (line, run, answer))
+        return True
+
+    def next(self) -> tuple[str, Any] | None:
+        """For when every branch waits: the first that was put off, its run and its answer."""
+        if not self._ahead:
+            return None
+        line, run, answer = heappop(self._ahead)
+        self._pass(line)
+        return run, answer
+
+    def _pass(self, line: int) -> None:
+        order, passed = self._order, self._passed
+        passed.add(line)
+        while order and order[0] in passed:
+            passed.discard(order.popleft())
 
     def noted(self, kind: str, run: str) -> tuple[str, ...]:
         """The columns of what was noted of a want before it was answered; () where nothing was.

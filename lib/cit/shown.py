@@ -68,9 +68,16 @@ def commands(
     walking = walk.walk(tree, heard, variables, max(tries, default=1) - 1, root)
     try:
         want = next(walking)
-        while want is not None:
+        while True:
+            if want is None:
+                known = old.next()
+                if known is None:
+                    break
+                want = walking.send(known)
+                continue
             found = old.find(want)
-            want = walking.send(found[0] if found else walk.LATER)
+            later = found is None or old.early(want.run, found[0])
+            want = walking.send(walk.LATER if later or not found else found[0])
     except (StopIteration, Bad):
         pass  # over, or another program from here on: what is known is known
     return {

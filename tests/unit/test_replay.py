@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -351,3 +352,77 @@ def test_a_hundred_thousand_records_are_replayed_in_half_a_second() -> None:
     held.settle()
 
     assert time.process_time() - begun < 2  # 0.35 s on a machine that is not busy
+
+
+# --- side by side ------------------------------------------------------------------------------
+
+NARROW = """
+(isolate (none) (stages 2
+  (stage "a" () (exec "/1")) (stage "b" () (exec "/2"))
+  (stage "f" ("a") (sequence (exec "/3") (exec "/${data.who}"))) (stage "g" ("a") (exec "/4"))
+  (stage "d" () (matrix x ("1" "2" "3") (exec "/${x}") 2)) (stage "e" ("d") (no-op 0))
+  (stage "z" () (exec "/${data.who}") f t)))"""
+
+
+def aside(trace: Trace, turns: list[int], wanted: dict[str, str], most: int = -1) -> bool:
+    """Go on, the commands ending in any order; whether it came to its end.
+
+    Each command reports its run as `who`, and each run wants the same as ever. Cut when the
+    trace has `most` records.
+    """
+    held, todo, settled = Replay(list(trace)), deque[Any](), False
+    going: list[str] = []
+    walking = walk.walk(program.parse(NARROW, STEPS), STEPS)
+    answer: Any = None
+    while True:
+        try:
+            want = walking.send(answer)
+        except StopIteration:
+            held.settle()
+            return True
+        if isinstance(want, Exec):
+            assert want.argv[0] == wanted.setdefault(want.run, want.argv[0])
+        if want is not None:
+            found = held.find(want)
+            if not found:
+                todo.append(want)
+            answer = found[0] if found and not held.early(want.run, found[0]) else walk.LATER
+            continue
+        answer = held.next()
+        if answer:
+            continue
+        if not settled:
+            held.settle()
+            settled = True
+        while todo and isinstance(todo[0], Exec):
+            going.append(todo.popleft().run)
+        if len(trace) == most:
+            return False
+        if todo:
+            want = todo.popleft()
+            answer = want.run, usual(want)
+            note(trace, want, answer[1])
+        else:
+            run = going.pop((turns.pop() if turns else 0) % len(going))
+            answer = run, OK._replace(data=(("who", run),))
+            trace.append(("data", run, ("who", run)))
+
+
+@given(
+    st.lists(st.integers(0, 3), max_size=12),
+    st.lists(st.integers(1, 20), max_size=6),
+)
+def test_branches_that_ended_in_any_order_go_on_from_any_record(
+    turns: list[int], cuts: list[int]
+) -> None:
+    trace: Trace = []
+    wanted: dict[str, str] = {}
+
+    while not aside(trace, turns, wanted, len(trace) + cuts.pop() if cuts else -1):
+        pass
+
+    runs = [(kind, run) for kind, run, _ in trace if kind != "data"]
+    assert len(set(runs)) == len(runs)
+    again = list(trace)
+    assert aside(again, [], wanted)
+    assert trace == again
