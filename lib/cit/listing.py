@@ -7,6 +7,7 @@ first jobs of a queue of a hundred thousand cost no more than looking at its dir
 from __future__ import annotations
 
 from cit import home, name, sight
+from cit.errors import USAGE, Failure
 from cit.queue import Queue
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX, Seen
 
@@ -108,6 +109,19 @@ def _called(pattern: str, name: str) -> bool:
 def _place(found: Name) -> tuple[int, int, int]:
     order = ORDER.index(found.state)
     return (order, 0, 0) if found.state == "done" else (order, found.priority, found.number)
+
+
+def check(states: Sequence[str], statuses: Sequence[str]) -> None:
+    """Raises Failure for a word that is no state, or no status that a job can end with."""
+    known: dict[str, tuple[Sequence[str], Collection[str]]] = {"state": (states, ORDER)}
+    if statuses:
+        from cit.wants import CODES  # most lists do without
+
+        known["status"] = (statuses, CODES)
+    for what, (words, all_) in known.items():
+        for word in words:
+            if word not in all_:
+                raise Failure(USAGE, f"unknown {what} '{word}', known are {', '.join(all_)}")
 
 
 def rest(counts: dict[str, int], shown: int) -> str:

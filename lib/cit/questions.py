@@ -8,7 +8,7 @@ import time
 from collections import namedtuple
 
 from cit import config, listing, people, sight, table, terminal, trace
-from cit.errors import DENIED, USAGE, Failure
+from cit.errors import DENIED, MISSING, USAGE, Failure
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -53,7 +53,9 @@ def open_(queue: Queue, words: Sequence[str]) -> Iterator[Line]:
             continue
         who = f"{people.user(queue.owner)},{job.who}"
         for ask in job.asks.values():
-            yield Line(f"{found.id}.{ask.run}", ask.verb, ask.deadline, ask.default,
+            # Without a deadline the default of an approval is never taken.
+            default = ask.default if ask.deadline or ask.verb != "approve" else ""
+            yield Line(f"{found.id}.{ask.run}", ask.verb, ask.deadline, default,
                        ",".join(ask.who) or who, found.name, ask.comment, queue.path)  # fmt: skip
 
 
@@ -64,6 +66,9 @@ def tell(args: Mapping[str, Any]) -> Iterator[str]:
     queue = Queue(os.path.abspath(args["queue"]) if args["queue"] else config.queue())
     if not queue.readable:
         raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    strange = unknown(queue, args["jobs"]) if args["jobs"] else ""
+    if strange:
+        raise Failure(MISSING, f"no job '{strange}' in '{queue.path}'")
     limit = sys.maxsize if args["number"] is None else args["number"]
     lines = [line for _, line in zip(range(limit), open_(queue, args["jobs"]), strict=False)]
     if terminal.there(1) and not args["json"] and not args["null"]:
@@ -72,6 +77,14 @@ def tell(args: Mapping[str, Any]) -> Iterator[str]:
         return
     form = "json" if args["json"] else "\0" if args["null"] else "\n"
     yield from (record(line, form) for line in lines)
+
+
+def unknown(queue: Queue, words: Sequence[str]) -> str:
+    """The first of these words that stands for no job of the queue; "" where each does."""
+    wanted = listing.Wanted(listing.ORDER, words, None)
+    for seen in listing.Listing(queue, listing.ORDER, words):
+        wanted(seen.name)
+    return wanted.missing[0] if wanted.missing else ""
 
 
 def record(line: Line, form: str) -> str:

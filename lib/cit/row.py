@@ -196,4 +196,5 @@ def screen(rows: Sequence[Row], now: float, width: int, *, color: bool) -> list[
             return table.style(text, "dim")
         return table.style(text, COLORS.get(text.strip(), "red")) if column == 1 else text
 
-    return table.lines(cells, width, (2, 3), paint if color else None, HEADER)
+    # Who made a job and where it ran is in cit-show; why it does not run is wanted here.
+    return table.lines(cells, width, (2, 3), paint if color else None, HEADER, spare=(6, 5))

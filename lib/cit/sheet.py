@@ -49,7 +49,9 @@ def _more(told: Story, now: float) -> Iterator[tuple[str, str, str]]:
         yield "artefact", item["name"], f"{shown}  {item.get('sha256', '')}"
     for item in told.get("questions", ()):
         answer = item.get("answer")
-        said = _answer(answer, now) if answer else _words(item, "may", "default", "deadline")
+        taken = "deadline" in item or item["verb"] != "approve"
+        keys = ("may", "default", "deadline") if taken else ("may",)
+        said = _answer(answer, now) if answer else _words(item, *keys)
         yield item["verb"], item["run"], "  ".join(filter(None, [item.get("comment", ""), said]))
     for key, kind in (("waits", "wait"), ("parks", "parked"), ("spawned", "spawned")):
         for item in told.get(key, ()):
@@ -66,7 +68,8 @@ def _answer(answer: Story, now: float) -> str:
 
 
 def _words(item: Story, *keys: str) -> str:
-    return "  ".join(f"{key} {item[key]}" for key in keys if key in item)
+    found = ((key, item[key]) for key in keys if key in item)
+    return "  ".join(key if value is True else f"{key} {value}" for key, value in found)
 
 
 def _facts(told: Story, now: float) -> Iterator[tuple[str, str]]:

@@ -123,11 +123,12 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
         "stages": _each(records, "stage", "text"),
         "artefacts": _each(records, "artefact", "name", "sha256", "size"),
         "acts": [
-            _event(r.time, act=r.kind, run=r.run, who=column(r, 0), reason=column(r, 1))
+            _event(r.time, act=r.kind, run=_below(r.run), who=column(r, 0), reason=column(r, 1))
             for r in folded.acts
         ],
         "notes": [
-            _event(r.time, run=r.run, who=column(r, 0), text=column(r, 1)) for r in folded.notes
+            _event(r.time, run=_below(r.run), who=column(r, 0), text=column(r, 1))
+            for r in folded.notes
         ],
         "seal": folded.seal,
     }  # fmt: skip
@@ -137,10 +138,15 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
 def _each(records: list[Record], kind: str, *columns: str) -> list[Story | None]:
     """What the records of a kind say, each with its time and its run."""
     return [
-        _event(r.time, run=r.run if r.run != "-" else "",
+        _event(r.time, run=_below(r.run),
                **{word: column(r, at) for at, word in enumerate(columns)})
         for r in records if r.kind == kind
     ]  # fmt: skip
+
+
+def _below(run: str) -> str:
+    """The run, "" for the whole job."""
+    return run if run != "-" else ""
 
 
 def _questions(records: list[Record]) -> list[Story]:

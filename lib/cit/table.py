@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Paint = Callable[[int, int, str], str]  # row, column, padded text -> text with colour
 
 GAP = "  "
+ROOM = 24  # columns of a last cell that say something
 CODES = {
     "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34",
     "magenta": "35", "cyan": "36",
@@ -85,13 +86,15 @@ def lines(
     right: Sequence[int] = (),
     paint: Paint | None = None,
     header: Sequence[str] = (),
+    spare: Sequence[int] = (),
 ) -> list[str]:
     """Rows of cells as aligned lines, below a header; nothing where there are no rows.
 
     A column without any text is left out, its header as well. With `columns` the last cell
     of a line is cut so that the line fits a terminal of that width, as long as eight columns
-    are left for it; no other cell is ever cut. The columns named in `right` are set to the
-    right. `paint` colours a cell after it was padded; for it the header is row 0.
+    are left for it; no other cell is ever cut. Before that, the columns in `spare` are left
+    out, in their order, as long as ROOM columns are not left. The columns named in `right` are
+    set to the right. `paint` colours a cell after it was padded; for it the header is row 0.
     """
     if not rows:
         return []
@@ -102,6 +105,10 @@ def lines(
         table.insert(0, list(header))
     widths = [max(width(row[at]) for row in table) for at in range(count)]
     room = columns - sum(widths[at] + len(GAP) for at in shown[:-1]) if columns else 0
+    for at in spare:
+        if columns and room < min(widths[shown[-1]], ROOM) and at in shown[:-1]:
+            shown.remove(at)
+            room += widths[at] + len(GAP)
     aligned = []
     for number, row in enumerate(table):
         parts = []

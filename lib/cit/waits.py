@@ -71,20 +71,21 @@ def begin(want: Ask | Sleep | Await, noted: Noted, note: Note) -> Wait:
     return Wait(want, until, _due(until, now), f"{want.what} {want.name}")
 
 
-def look(hold: Held, wait: Wait, reply: Reply | None) -> Any:
+def look(hold: Held, wait: Wait, reply: Reply | None, note: Note) -> Any:
     """The answer to a want that is waited for; () while there is none."""
     want, over = wait.want, wait.due is not None and time.monotonic() >= wait.due
     if isinstance(want, Ask):
         if reply is None and over:
             reply = Reply(want.default, "", "nobody answered in time")
-            hold.record("answer", want.run, *_columns(reply))
+            note("answer", want.run, *_columns(reply))
         return () if reply is None else reply
     if isinstance(want, Await):
         from cit import others  # few programs await anything
 
         found: Outcome | None = others.outcome(hold.queue, want.what, want.name, hold.name.id)
         if found is None and over:
-            found = Outcome("timeout", 124, reason=f"{want.what} '{want.name}' is not over in time")
+            late = "is not over" if want.what == "job" else "is not there"
+            found = Outcome("timeout", 124, reason=f"{want.what} '{want.name}' {late} in time")
         return () if found is None else found
     return None if over else ()
 

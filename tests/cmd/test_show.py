@@ -317,7 +317,7 @@ def test_a_terminal_shows_all_of_that_as_well(made: Made) -> None:
         "last      commit  abc",
         "artefact  app     4K  sha256:11",
         "approve   1.1     deploy it?  'yes' by alice@laptop: looks good",
-        "approve   1.2     sure?  default no",
+        "approve   1.2     sure?\n",
         "wait      1.3     until 2026-11-21T22:00:00.000Z",
         "parked            until 2026-11-21T22:00:00.000Z  for job build",
         "spawned   1.4     id 01kak5jzc2v8e9j7m3t0q4w6xy  program nightly  version 3",

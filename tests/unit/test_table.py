@@ -91,6 +91,20 @@ def test_only_the_last_cell_is_cut_to_the_width(rows: list[tuple[str, str]], col
             assert table.width(line) <= columns
 
 
+def test_a_narrow_terminal_leaves_out_what_can_be_spared_before_it_cuts() -> None:
+    rows = [("id", "alice", "node1", "the disk of the queue is full"), ("id", "bob", "", "")]
+
+    def first(columns: int) -> str:
+        return table.lines(rows, columns, spare=(2, 1))[0]
+
+    assert "id  alice  node1  the disk of the queue is full" == first(50)
+    assert "id  alice  node1  the disk of the queue i…" == first(42)
+    assert "id  alice  the disk of the queue is…" == first(36)
+    assert "id  the disk of the queu…" == first(25)
+    short = [("id", "bob", "node1", "short")]
+    assert ["id  bob  node1  short"] == table.lines(short, 21, spare=(2,))
+
+
 def test_what_is_cut_ends_in_an_ellipsis() -> None:
     assert "abcdef…" == table.cut("abcdefghij", 7)
     assert "abcdefg" == table.cut("abcdefg", 7)

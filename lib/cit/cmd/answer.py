@@ -49,7 +49,7 @@ def _asked(posed: Posed, question: Question) -> str | None:
         ("asks", question.verb),
         ("comment", question.comment),
         ("until", question.deadline or "somebody answers"),
-        ("else" if question.deadline else "offers", question.default),
+        *_otherwise(question),
         ("who", _who(posed, question)),
         ("sha256", posed.sha256),
     ):
@@ -61,6 +61,13 @@ def _asked(posed: Posed, question: Question) -> str | None:
     sys.stderr.write("yes or no: " if question.verb == "approve" else "value: ")
     sys.stderr.flush()
     return sys.stdin.readline().removesuffix("\n") or None
+
+
+def _otherwise(question: Question) -> list[tuple[str, str]]:
+    if question.deadline:
+        return [("else", question.default)]
+    # To approve nothing is offered, and without a deadline nothing is taken.
+    return [("offers", question.default)] if question.verb != "approve" else []
 
 
 def _who(posed: Posed, question: Question) -> str:

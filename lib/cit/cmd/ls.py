@@ -57,9 +57,7 @@ def main(argv: list[str]) -> int:
         return DONE
     statuses = _words(args.status)
     states = _words(args.state) or (["done"] if statuses else listing.ORDER)
-    for state in states:
-        if state not in listing.ORDER:
-            raise Failure(USAGE, f"unknown state '{state}', known are {', '.join(listing.ORDER)}")
+    listing.check(states, statuses)
     screen = terminal.there(1) and not args.json and not args.null
     limit = args.number
     if limit is None:
