@@ -123,6 +123,9 @@ def _unasked(answer: Answer, job: Job, now: float) -> str:
             who = column(said, 0)
             return f"{who} has answered it" if who else "nobody had answered it in time"
         return f"run {answer.run} asks nothing" if answer.run != "-" else "it asks nothing"
+    at = f"{answer.run}."
+    if any(r.kind == "stop" and at.startswith(f"{r.run}.") for r in job.acts):
+        return f"run {answer.run} was stopped"
     # In time is what came in time, though a tick reads it later.
     if question.deadline and min(answer.made, now) >= trace.seconds(question.deadline):
         return f"it had to be answered until {question.deadline}"

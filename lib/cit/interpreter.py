@@ -160,7 +160,7 @@ class Interpreter:
         for run, wait in self.waiting.items():
             stopped = self.wishes.refusal(run, cleanup=run in self.cleanups)
             reply = self.wishes.replies.get(run)
-            answer = stopped or waits.look(self.hold, wait, reply)
+            answer = stopped or waits.look(self.hold, wait, reply, self._note)
             if answer != ():
                 del self.waiting[run]
                 return run, answer

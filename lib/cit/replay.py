@@ -125,11 +125,12 @@ class Replay:
         if isinstance(want, Down):
             return DONE if self._take("down", run) else None
         if isinstance(want, Ask):
-            said = self._noted.get(("answer", run))
-            if said:
+            said, ending = self._noted.get(("answer", run)), self._end(run)
+            # Where both came at once it was stopped, and nothing was done with the answer.
+            if said and not (ending and ending[0].status == "cancelled" and self._leaf(run)):
                 who, value, reason = (*said, "", "", "")[:3]
                 return (Reply(value, who, reason),)
-            return self._end(run)
+            return ending
         if run in self._live:
             return None
         if isinstance(want, Sleep):
@@ -207,6 +208,11 @@ class Replay:
             texts = [of[0] for kind, of in grown if kind == "stage" and of]
             ending = ending._replace(data=tuple(data), stages=tuple(texts))
         return (ending,)
+
+    def _leaf(self, run: str) -> bool:
+        """Whether the trace has nothing below a run."""
+        lead = f"{run}."
+        return not any(of.startswith(lead) for kind in KINDS for of in self._left[kind])
 
     def _take(self, kind: str, run: str) -> Found | None:
         found = self._left[kind].pop(run, None)

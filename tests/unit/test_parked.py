@@ -122,6 +122,19 @@ def test_an_answer_that_cannot_be_is_refused_and_written_into_the_log(
     assert [] == answers.pending(queue)
 
 
+def test_what_was_stopped_is_not_answered_any_more(queue: Queue, lay: Lay) -> None:
+    """A yes would let the program go on behind the step that somebody stopped."""
+    id = lay()
+    answers.send(queue, queue.find(id), "stop", "", "1.1")
+    manager.tick(queue)
+    say(queue, id)
+
+    manager.tick(queue)
+
+    assert ("wait", []) == (state(queue, id), queue.job(queue.find(id)).answers)
+    assert ["cannot answer: run 1.1 was stopped"] == log(queue)
+
+
 def test_an_answer_without_the_sum_of_the_job_is_refused(queue: Queue, lay: Lay) -> None:
     id = lay()
     answers.send(queue, queue.find(id), "answer", "", "1.1", ("yes",))

@@ -14,7 +14,7 @@ from cit import program, replay, walk
 from cit.errors import Bad
 from cit.replay import Replay
 from cit.steps import Steps
-from cit.wants import OK, Begin, Down, End, Exec, Outcome, Up, ended
+from cit.wants import ALL, OK, Begin, Down, End, Exec, Outcome, Up, ended
 
 if TYPE_CHECKING:
     from cit.wants import Want
@@ -352,6 +352,33 @@ def test_a_hundred_thousand_records_are_replayed_in_half_a_second() -> None:
     held.settle()
 
     assert time.process_time() - begun < 2  # 0.35 s on a machine that is not busy
+
+
+@pytest.mark.parametrize("step", ['(approve null "deploy?")', '(let x "1" "which?" (no-op 0))'])
+def test_who_was_stopped_and_answered_at_once_was_stopped(step: str) -> None:
+    name = step[1:].split()[0]
+    trace: Trace = [
+        ("begin", "1", (name, "1")),
+        ("ask", "1", ("approve", "deploy?", "no", "", "")),
+        ("answer", "1", ("bob@laptop", "yes", "")),
+        ("stop", "1", ("alice@laptop", "")),
+        ("end", "1", ("cancelled", "130", "")),
+    ]
+
+    assert ([], ended("cancelled")._replace(leave=ALL)) == go(step, trace)
+
+
+def test_who_was_stopped_in_what_came_after_his_answer_had_been_answered() -> None:
+    step = '(let x "1" "which?" (no-op 0))'
+    trace: Trace = [
+        ("begin", "1", ("let", "1")),
+        ("ask", "1", ("let", "which?", "1", "", "")),
+        ("answer", "1", ("bob@laptop", "2", "")),
+        ("end", "1.1", ("cancelled", "130", "")),
+        ("end", "1", ("cancelled", "130", "")),
+    ]
+
+    assert ([], ended("cancelled")._replace(leave=ALL)) == go(step, trace)
 
 
 # --- side by side ------------------------------------------------------------------------------
