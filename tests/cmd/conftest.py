@@ -1,9 +1,11 @@
-"""Queues made by hand: jobs in every state, with the traces and the times that a test wants."""
+"""Queues made by hand, in the states and with the traces that a test wants; and terminals."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import pty
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from cit import name, section, trace
 from cit.section import Section
 from cit.trace import Record
 
+TOP = Path(__file__).resolve().parents[2]
 START = 1795293421.0  # 2026-11-21T20:37:01Z
 
 
@@ -104,3 +107,82 @@ def made(cit: Callable[..., tuple[int, str, str]]) -> Made:
     code, _, err = cit("queue", "init")
     assert (0, "") == (code, err)
     return Made(Path(os.environ["CIT_HOME"]) / "queue")
+
+
+# --- terminals -------------------------------------------------------------------------------
+
+
+class Screen:
+    """A command at a terminal of its own, which is its standard input, output and error."""
+
+    def __init__(
+        self, command: str, *arguments: str, typed: str = "", columns: int = 100,
+        **environment: str,
+    ) -> None:  # fmt: skip
+        self._terminal, its = pty.openpty()
+        self._got = b""
+        os.write(self._terminal, typed.encode())
+        self._process = subprocess.Popen(
+            [TOP / "bin" / f"cit-{command}", *arguments], stdin=its, stdout=its, stderr=its,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns), **environment},
+        )  # fmt: skip
+        os.close(its)
+
+    def until(self, text: str) -> None:
+        """Wait until the terminal has shown this."""
+        while text.encode() not in self._got:
+            assert self._read(), f"ended without '{text}': {self._got!r}"
+
+    def end(self, code: int = 0) -> str:
+        """Wait for the end of the command, which is to have that code; all that was shown.
+
+        Lines end in a newline alone; bytes that are not UTF-8 are surrogates.
+        """
+        while self._read():
+            pass
+        text = self._got.decode(errors="surrogateescape").replace("\r\n", "\n")
+        assert code == self._process.wait(30), text
+        return text
+
+    def _read(self) -> bool:
+        try:
+            part = os.read(self._terminal, 65536)
+        except OSError:
+            return False  # how the end of a terminal shows
+        self._got += part
+        return bool(part)
+
+    def close(self) -> None:
+        """End a command that still is there, and its terminal."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(30)
+        os.close(self._terminal)
+
+
+@pytest.fixture
+def screen() -> Iterator[Callable[..., Screen]]:
+    """Begin a command at a terminal: screen("logs", "-f", id) -> Screen."""
+    begun: list[Screen] = []
+
+    def begin(command: str, *arguments: str, **more: str) -> Screen:
+        begun.append(Screen(command, *arguments, **more))  # type: ignore[arg-type]
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.close()
+
+
+@pytest.fixture
+def terminal(screen: Callable[..., Screen]) -> Callable[..., str]:
+    """Run a command at a terminal: terminal("ls", "--all") -> all that it shows.
+
+    Named arguments: `code` [0] that it is to end with; `typed`, text that waits at the
+    terminal; `columns` [100]; and changes to the environment.
+    """
+
+    def run(command: str, *arguments: str, code: int = 0, **more: str) -> str:
+        return screen(command, *arguments, **more).end(code)
+
+    return run

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,20 +98,15 @@ def test_without_a_value_the_question_is_shown_and_nothing_else_happens(
     } == told  # fmt: skip
 
 
-@pytest.mark.parametrize(("typed", "answers"), [(b"yes\n", ["yes"]), (b"\n", []), (b"\4", [])])
+@pytest.mark.parametrize(("typed", "answers"), [("yes\n", ["yes"]), ("\n", []), ("\4", [])])
 def test_on_a_terminal_the_value_is_asked_for(
-    queue: Queue, asking: Ask, typed: bytes, answers: list[str]
+    queue: Queue, asking: Ask, terminal: Callable[..., str], typed: str, answers: list[str]
 ) -> None:
     id = asking("1.2")
-    ours, theirs = pty.openpty()
-    os.write(ours, typed)
 
-    process = subprocess.Popen(["cit-answer", id], stdin=theirs, stdout=theirs, stderr=theirs)
+    text = terminal("answer", id, typed=typed)
 
-    assert 0 == process.wait(30)
-    os.close(theirs)
-    assert b"yes or no: " in os.read(ours, 1 << 16)
-    os.close(ours)
+    assert "yes or no: " in text
     assert answers == [answer[2] for answer in given(queue, id)]
 
 

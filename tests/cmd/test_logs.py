@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +15,10 @@ from cit.section import Section
 from cit.trace import Record
 
 if TYPE_CHECKING:
-    from tests.cmd.conftest import Made
+    from tests.cmd.conftest import Made, Screen
     from tests.conftest import Cit
 
-    Terminal = Callable[..., tuple[int, bytes]]
+    Terminal = Callable[..., str]
 
 TOP = Path(__file__).resolve().parents[2]
 START = 1795293421.0
@@ -40,30 +38,6 @@ def begin(seconds: float, run: str, step: str = "exec") -> Record:
 
 def end(seconds: float, run: str, status: str = "ok", code: int = 0) -> Record:
     return Record(at(seconds), "end", run, (status, str(code), ""))
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    """Run a command on a terminal of its own: its code and what the terminal got."""
-
-    def run(command: str, *arguments: str, **environment: str) -> tuple[int, bytes]:
-        leader, follower = pty.openpty()
-        process = subprocess.Popen(
-            [TOP / "bin" / f"cit-{command}", *arguments],
-            stdin=follower, stdout=follower, stderr=follower,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment},
-        )  # fmt: skip
-        os.close(follower)
-        parts = []
-        try:
-            while part := os.read(leader, 65536):
-                parts.append(part)
-        except OSError:
-            pass  # how the end of a terminal shows
-        os.close(leader)
-        return process.wait(30), b"".join(parts).replace(b"\r\n", b"\n")
-
-    yield run
 
 
 # --- what was printed ------------------------------------------------------------------------
@@ -261,11 +235,11 @@ def test_a_terminal_gets_the_colours_of_the_job_and_no_other_control(
 ) -> None:
     made.finished("evil", log(2, "1", "out", HARMFUL))
 
-    _, out = terminal("logs", "--time=none", "evil")
+    out = terminal("logs", "--time=none", "evil")
 
-    assert b"red \x1b[31mtext\x1b[0m" in out
-    controls = re.findall(rb"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]", out)
-    assert {b"\x1b[31m", b"\x1b[0m"} == set(controls)
+    assert "red \x1b[31mtext\x1b[0m" in out
+    controls = re.findall(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]", out)
+    assert {"\x1b[31m", "\x1b[0m"} == set(controls)
 
 
 def test_a_colour_ends_with_its_line(made: Made, cit: Cit) -> None:
@@ -279,17 +253,17 @@ def test_a_colour_ends_with_its_line(made: Made, cit: Cit) -> None:
 def test_no_color_rules_out_colours_on_a_terminal(made: Made, terminal: Terminal) -> None:
     made.finished("evil", log(2, "1", "out", HARMFUL), log(2, "1", "err", b"e\n"))
 
-    _, out = terminal("logs", "--color=always", "evil", NO_COLOR="1")
+    out = terminal("logs", "--color=always", "evil", NO_COLOR="1")
 
-    assert b"\x1b" not in out
+    assert "\x1b" not in out
 
 
 def test_a_terminal_shows_the_time_since_the_job_began(made: Made, terminal: Terminal) -> None:
     made.finished("timed", log(63.25, "1", "out", b"hello\n"))
 
-    _, out = terminal("logs", "--color=never", "timed")
+    out = terminal("logs", "--color=never", "timed")
 
-    assert b"   1:01.250  hello\n" == out
+    assert "   1:01.250  hello\n" == out
 
 
 # --- JSON ------------------------------------------------------------------------------------
@@ -388,30 +362,23 @@ def test_following_what_is_refused_says_so(made: Made, cit: Cit) -> None:
     assert f"cit-logs: job '{id}' was refused: cit-why tells why\n" == err.decode()
 
 
-def test_a_terminal_shows_how_far_the_job_is_by_earlier_ones(made: Made) -> None:
+def test_a_terminal_shows_how_far_the_job_is_by_earlier_ones(
+    made: Made, screen: Callable[..., Screen]
+) -> None:
     made.finished("again", began=0, ended=3600)
     id = made.put("run", "again", Record(trace.stamp(time.time() - 60), "claim", "-", ("node1",)),
                   Record(trace.stamp(time.time()), "begin", "1", ("exec", "1")))  # fmt: skip
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [TOP / "bin" / "cit-logs", "-f", id], stdout=follower, stderr=follower,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-    )  # fmt: skip
-    os.close(follower)
-    got = b""
-    while b"of about 1h" not in got:
-        got += os.read(leader, 4096)
+    shown = screen("logs", "-f", id)
+    shown.until("of about 1h")
     with made.file(id).open("ab") as file:
         file.write(log(0, "1", "out", b"line\n"))
         file.write(trace.render(Record(at(3), "result", "-", ("ok", "0"))))
-    while b"line" not in got:
-        got += os.read(leader, 4096)
 
-    assert 0 == process.wait(30)
-    assert b"[--------------------]  again  1 exec  1m of about 1h" in got
+    text = shown.end()
+
+    assert "[--------------------]  again  1 exec  1m of about 1h" in text
     # The line is wiped out before the log goes on.
-    assert re.search(rb"\r\x1b\[K[^\r]*line", got)
-    os.close(leader)
+    assert re.search(r"\r\x1b\[K[^\r]*line", text)
 
 
 # --- what is not there -----------------------------------------------------------------------

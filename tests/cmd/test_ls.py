@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +18,8 @@ if TYPE_CHECKING:
     from tests.cmd.conftest import Made
     from tests.conftest import Cit, User
 
-TOP = Path(__file__).resolve().parents[2]
+    Terminal = Callable[..., str]
+
 START = 1795293421.0
 
 
@@ -39,25 +37,6 @@ def names(text: str) -> list[str]:
 
 def claim(seconds: float) -> Record:
     return Record(at(seconds), "claim", "-", ("node1", "4711", "b00t", "1", "0.1.0"))
-
-
-def screen(*arguments: str, **environment: str) -> str:
-    """What a terminal of 100 columns shows of cit-ls, standard error as well."""
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment}
-    process = subprocess.Popen(
-        [TOP / "bin" / "cit-ls", *arguments], stdout=follower, stderr=follower, env=environment
-    )
-    os.close(follower)
-    got = b""
-    try:
-        while part := os.read(leader, 65536):
-            got += part
-    except OSError:
-        pass  # how the end of a terminal shows
-    os.close(leader)
-    assert 0 == process.wait(30)
-    return got.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -306,11 +285,13 @@ def test_who_may_not_look_is_told_so_and_counts_nothing(
 # --- a terminal ------------------------------------------------------------------------------
 
 
-def test_a_terminal_shows_columns_with_a_header_and_ages(made: Made, cit: Cit) -> None:
+def test_a_terminal_shows_columns_with_a_header_and_ages(
+    made: Made, cit: Cit, terminal: Terminal
+) -> None:
     made.put("wait", "hello", Record(trace.stamp(time.time()), "note", "-", ("x", "y")))
     old = made.finished("old", claim(2))
 
-    lines = screen("--color=never").splitlines()
+    lines = terminal("ls", "--color=never").splitlines()
 
     assert ["ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER"] == lines[0].split()
     id, state, age, *rest = lines[2].split()
@@ -319,41 +300,46 @@ def test_a_terminal_shows_columns_with_a_header_and_ages(made: Made, cit: Cit) -
     assert lines[1].index("hello") == lines[2].index("old") == lines[0].index("NAME")
 
 
-def test_a_terminal_shows_a_screen_of_jobs_and_says_how_many_there_are(made: Made) -> None:
+def test_a_terminal_shows_a_screen_of_jobs_and_says_how_many_there_are(
+    made: Made, terminal: Terminal
+) -> None:
     for _ in range(25):
         made.put("wait")
 
-    lines = screen().splitlines()
+    lines = terminal("ls").splitlines()
 
     assert 1 + 20 + 1 == len(lines)
     assert "cit-ls: 20 of 25 jobs: 25 wait; --all shows them" == lines[-1]
-    assert 1 + 25 == len(screen("--all").splitlines())
+    assert 1 + 25 == len(terminal("ls", "--all").splitlines())
 
 
-def test_a_reason_is_cut_to_the_width_and_an_id_never(made: Made) -> None:
+def test_a_reason_is_cut_to_the_width_and_an_id_never(made: Made, terminal: Terminal) -> None:
     hold = Record(at(3), "hold", "-", ("bob", "because " * 30))
     id = made.put("hold", "held", hold)
 
-    line = screen("--color=never").splitlines()[1]
+    line = terminal("ls", "--color=never").splitlines()[1]
 
     assert line.startswith(id) and line.endswith("…") and 100 == len(line)
-    assert screen("--color=never", COLUMNS="30").splitlines()[1].startswith(id)
+    assert terminal("ls", "--color=never", columns=30).splitlines()[1].startswith(id)
 
 
-def test_reasons_of_strangers_cannot_act_on_the_terminal(made: Made, cit: Cit) -> None:
+def test_reasons_of_strangers_cannot_act_on_the_terminal(
+    made: Made, cit: Cit, terminal: Terminal
+) -> None:
     hold = Record(at(3), "hold", "-", ("bob", "\x1b]0;title\x07\nnext\u202e"))
     made.put("hold", "held", hold)
 
-    shown = screen("--color=never")
+    shown = terminal("ls", "--color=never")
 
     assert "\x1b" not in shown and "\u202e" not in shown
     assert r"\x1b]0;title\x07" in shown
     assert 1 == len(columns(cit("ls").out))
 
 
-def test_colours_only_where_they_are_wanted(full: Made, cit: Cit) -> None:
-    assert "\x1b[32mok" in screen()
-    assert "\x1b" not in screen(NO_COLOR="1") + screen(TERM="dumb") + cit("ls").out
+def test_colours_only_where_they_are_wanted(full: Made, cit: Cit, terminal: Terminal) -> None:
+    assert "\x1b[32mok" in terminal("ls")
+    plain = terminal("ls", NO_COLOR="1") + terminal("ls", TERM="dumb") + cit("ls").out
+    assert "\x1b" not in plain
 
 
 # --- many ------------------------------------------------------------------------------------

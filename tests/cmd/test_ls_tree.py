@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +11,13 @@ from cit import trace
 from cit.trace import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cmd.conftest import Made
     from tests.conftest import Cit
 
-TOP = Path(__file__).resolve().parents[2]
+    Terminal = Callable[..., str]
+
 GONE = "01kak5jzc2v8e9j7m3t0q4w6xy"
 
 
@@ -146,34 +145,18 @@ def test_what_does_not_go_with_a_tree_is_refused(made: Made, cit: Cit) -> None:
     assert ended.err.startswith(f"cit-ls: {message}")
 
 
-def screen(*arguments: str, lang: str) -> str:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [TOP / "bin" / "cit-ls", *arguments], stdout=follower, stderr=follower,
-        env={**os.environ, "TERM": "xterm", "LANG": lang},
-    )  # fmt: skip
-    os.close(follower)
-    got = b""
-    try:
-        while part := os.read(leader, 65536):
-            got += part
-    except OSError:
-        pass  # how the end of a terminal shows
-    os.close(leader)
-    assert 0 == process.wait(30)
-    return got.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.parametrize(
     ("lang", "leads"),
     [("C.UTF-8", ["", "\u251c\u2500 ", "\u2502  \u2514\u2500 ", "\u2502     \u2514\u2500 ",
                   "\u2514\u2500 "]),
      ("C", ["", "  ", "    ", "      ", "  "])],
 )  # fmt: skip
-def test_a_terminal_shows_trees(made: Made, lang: str, leads: list[str]) -> None:
+def test_a_terminal_shows_trees(
+    made: Made, lang: str, leads: list[str], terminal: Terminal
+) -> None:
     ids = family(made)
 
-    shown = screen("--tree", "--color=never", lang=lang).splitlines()
+    shown = terminal("ls", "--tree", "--color=never", LANG=lang).splitlines()
 
     texts = [
         f"{ids['top']}  top  ok",
@@ -185,9 +168,9 @@ def test_a_terminal_shows_trees(made: Made, lang: str, leads: list[str]) -> None
     assert [lead + text for lead, text in zip(leads, texts, strict=True)] == shown
 
 
-def test_a_parent_that_is_not_here_is_shown_by_its_id(made: Made) -> None:
+def test_a_parent_that_is_not_here_is_shown_by_its_id(made: Made, terminal: Terminal) -> None:
     child = made.finished("other", head=origin("again", GONE))
 
-    shown = screen("--tree", "--color=never", lang="C").splitlines()
+    shown = terminal("ls", "--tree", "--color=never", LANG="C").splitlines()
 
     assert [f"{GONE}  not here", f"  {child}  other  ok  again"] == shown

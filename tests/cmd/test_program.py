@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,8 @@ from cit.trace import Record
 if TYPE_CHECKING:
     from tests.cmd.conftest import Made
     from tests.conftest import Cit, User
+
+    Terminal = Callable[..., str]
 
 TOP = Path(__file__).resolve().parents[2]
 START = 1795293421.0
@@ -51,25 +51,6 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
         monkeypatch.setenv("EDITOR", f"'{path}'")
 
     return make
-
-
-def screen(typed: str, command: str, *arguments: str) -> tuple[int, str]:
-    """The code of a command on a terminal of 140 columns, and all that it shows."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [TOP / "bin" / f"cit-{command}", *arguments], stdin=follower, stdout=follower,
-        stderr=follower, env={**os.environ, "COLUMNS": "140"},
-    )  # fmt: skip
-    os.close(follower)
-    os.write(leader, typed.encode())
-    got = b""
-    try:
-        while part := os.read(leader, 65536):
-            got += part
-    except OSError:
-        pass  # how the end of a terminal shows
-    os.close(leader)
-    return process.wait(30), got.decode().replace("\r\n", "\n")
 
 
 # --- import and export -----------------------------------------------------------------------
@@ -359,28 +340,26 @@ def test_what_somebody_stored_meanwhile_is_not_passed_over(
 
 
 def test_on_a_terminal_a_mistake_can_be_mended(
-    cit: Cit, queue: Queue, editor: Callable[[str], None]
+    cit: Cit, queue: Queue, editor: Callable[[str], None], terminal: Terminal
 ) -> None:
     cit("program", "import", "hello", input=HELLO)
     editor('if test -e "$0.2"; then echo "#!/bin/sh" >"$1"; else echo "(" >"$1"; >"$0.2"; fi')
 
-    code, shown = screen("y\n", "program", "edit", "hello")
+    shown = terminal("program", "edit", "hello", typed="y\n")
 
-    assert 0 == code, shown
     assert ":1:1: '(' without its ')'\n  (\n  ^\nedit again? [Y/n] " in shown
     assert shown.endswith("2\n")
     assert "#!/bin/sh\n" == cit("program", "export", "hello").out
 
 
 def test_on_a_terminal_one_may_give_up_and_keeps_the_text(
-    cit: Cit, queue: Queue, editor: Callable[[str], None]
+    cit: Cit, queue: Queue, editor: Callable[[str], None], terminal: Terminal
 ) -> None:
     cit("program", "import", "hello", input=HELLO)
     editor('echo "(" >"$1"')
 
-    code, shown = screen("n\n", "program", "edit", "hello")
+    shown = terminal("program", "edit", "hello", code=65, typed="n\n")
 
-    assert 65 == code
     assert "(\n" == kept(shown).read_text()
     assert {1: "lurch"} == programs.versions(queue, "hello")
 
@@ -414,17 +393,17 @@ def test_a_list_tells_the_last_run_of_each_program(cit: Cit, made: Made) -> None
     assert ([1, 2], None) == (objects[0]["versions"], objects[0]["last_code"])
 
 
-def test_a_terminal_shows_programs_in_columns(cit: Cit, made: Made) -> None:
+def test_a_terminal_shows_programs_in_columns(cit: Cit, made: Made, terminal: Terminal) -> None:
     cit("program", "import", "test build", input=HELLO)
     id = made.finished("test-build", head=ORIGIN.format("test build", 1))
 
-    code, shown = screen("", "program", "ls")
+    shown = terminal("program", "ls", columns=140, TERM="dumb")
 
-    assert (0, (
+    assert (
         "NAME        LAST RUN                    LAST START           LAST STOP  LAST CODE"
         "  VERSION\n"
         f"test build  {id}  2026-11-21 20:37:03  20:37:06           0        1\n"
-    )) == (code, shown)  # fmt: skip
+    ) == shown
 
 
 # --- cit-ls --runs ---------------------------------------------------------------------------
@@ -498,20 +477,20 @@ def test_the_list_of_runs_obeys_the_options_of_cit_ls(cit: Cit, made: Made) -> N
 
 
 def test_a_terminal_shows_runs_in_columns_and_says_that_there_are_more(
-    cit: Cit, made: Made
+    cit: Cit, made: Made, terminal: Terminal
 ) -> None:
     made.finished("hello")
     id = made.finished("hello", usage(15), began=12, ended=86415, head=ORIGIN.format("hello", 7))
 
-    code, shown = screen("", "ls", "--runs", "hello", "-n", "1")
+    shown = terminal("ls", "--runs", "hello", "-n", "1", columns=140, TERM="dumb")
 
-    assert (0, (
+    assert (
         "ID                          CREATED              STARTED   STOPPED              CODE"
         "   USER   SYS  MEMORY  STATUS  VERSION\n"
         f"{id}  2026-11-21 20:37:11  20:37:13  2026-11-22 20:37:16     0  250ms"
         "  1.5s      1M  ok            7\n"
         "cit-ls: the newest 1; --all shows them all\n"
-    )) == (code, shown)  # fmt: skip
+    ) == shown
 
 
 # --- the demo --------------------------------------------------------------------------------

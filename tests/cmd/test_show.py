@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +9,13 @@ from cit.section import Section
 from cit.trace import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cmd.conftest import Made
     from tests.conftest import Cit
 
-TOP = Path(__file__).resolve().parents[2]
+    Terminal = Callable[..., str]
+
 START = 1795293421.0
 PROGRAM = """\
 (isolate (chroot "busybox")
@@ -106,10 +106,13 @@ def test_every_fact_is_a_key_and_a_value_on_a_line(made: Made, cit: Cit) -> None
     assert expected == {key: told.get(key) for key in expected}
 
 
-def test_no_log_and_no_value_of_the_environment_is_shown(made: Made, cit: Cit) -> None:
+def test_no_log_and_no_value_of_the_environment_is_shown(
+    made: Made, cit: Cit, terminal: Terminal
+) -> None:
     rich(made)
 
-    shown = cit("show", "rich").out + cit("show", "--json", "rich").out + screen("rich")
+    shown = cit("show", "rich").out + cit("show", "--json", "rich").out
+    shown += terminal("show", "rich", columns=80)
 
     assert "not for show" not in shown and "geheim" not in shown
 
@@ -308,8 +311,8 @@ def test_what_was_asked_waited_for_spawned_and_reported_is_shown(made: Made, cit
     assert "data.last.commit" not in told
 
 
-def test_a_terminal_shows_all_of_that_as_well(made: Made) -> None:
-    text = screen("--color=never", everything(made))
+def test_a_terminal_shows_all_of_that_as_well(made: Made, terminal: Terminal) -> None:
+    text = terminal("show", "--color=never", everything(made), columns=80)
 
     for line in (
         "origin    kind again  job 01kak5jzc2v8e9j7m3t0q4w6xz  run 1.2",
@@ -397,28 +400,10 @@ def test_what_is_kept_in_the_outbox_is_shown(cit: Cit, made: Made) -> None:
     assert "sh" == told["asked.sections.1.format"]
 
 
-def screen(*arguments: str) -> str:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [TOP / "bin" / "cit-show", *arguments], stdout=follower, stderr=follower,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
-    )  # fmt: skip
-    os.close(follower)
-    got = b""
-    try:
-        while part := os.read(leader, 65536):
-            got += part
-    except OSError:
-        pass  # how the end of a terminal shows
-    os.close(leader)
-    assert 0 == process.wait(30)
-    return got.decode().replace("\r\n", "\n")
-
-
-def test_a_terminal_shows_it_in_columns(made: Made) -> None:
+def test_a_terminal_shows_it_in_columns(made: Made, terminal: Terminal) -> None:
     id = rich(made)
 
-    text = screen("--color=never", id)
+    text = terminal("show", "--color=never", id, columns=80)
 
     assert text.startswith(f"{id}  rich  signal\n")
     assert "limits memory  64M" in text
