@@ -42,10 +42,12 @@ def tick(queue: Queue) -> int:
     if not queue.mine:
         owner = people.user(queue.owner)
         raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
-    files.touch(os.path.join(queue.path, "log", "tick"))
+    mark = os.path.join(queue.path, "log", "tick")
+    files.touch(mark)
     admitted = 0
     while queue.locks.hold(locks.MANAGER):
         try:
+            last = os.stat(mark).st_mtime_ns
             recover(queue)
             admitted += admission.admit(queue)
             answer(queue)
@@ -54,8 +56,9 @@ def tick(queue: Queue) -> int:
             left = dropped(queue)
         finally:
             queue.locks.release(locks.MANAGER)
-        # What came since then found this tick at work and went home.
-        if dropped(queue) <= left:
+        # What came since then found this tick at work and went home: somebody who dropped
+        # something, or a runner whose job has just been laid by or ended.
+        if dropped(queue) <= left and os.stat(mark).st_mtime_ns == last:
             break
     return admitted
 

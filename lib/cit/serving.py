@@ -28,8 +28,12 @@ def linger(queue: Queue, slots: int | None) -> None:
     Where no cron comes by, who started a runner would else wait in vain. One process does it
     for all: where there is one, this ends at once.
     """
-    if manager.due(queue) is not None and queue.locks.hold(locks.LINGER):
-        serve(queue, slots, lingering=True)
+    # Who came while the last one was about to leave found it there, and relies on another look.
+    while manager.due(queue) is not None and queue.locks.hold(locks.LINGER):
+        try:
+            serve(queue, slots, lingering=True)
+        finally:
+            queue.locks.release(locks.LINGER)
 
 
 def serve(queue: Queue, slots: int | None, *, lingering: bool = False) -> None:

@@ -103,6 +103,27 @@ def test_what_is_asked_of_a_job_while_a_tick_is_at_work_is_done_by_that_tick(
     assert "done" == queue.find(id).state
 
 
+def test_what_a_runner_lets_go_while_a_tick_is_at_work_is_seen_by_that_tick(
+    queue: Queue, other: Queue, push: Push
+) -> None:
+    """The tick found the job in the runner's hands, and that one finds the tick at work."""
+    id = push()
+    hold = take(other, id)
+    ask(queue, id, "stop")
+
+    def let_go() -> None:
+        hold.close()
+        manager.tick(other)
+
+    late = Late(os.path.join(queue.path, "locks"))
+    late.asks = let_go
+    queue._locks = late
+
+    manager.tick(queue)
+
+    assert "done" == queue.find(id).state
+
+
 class Moving(Queue):
     """A queue one of whose runners ends its job between two looks of ours."""
 
