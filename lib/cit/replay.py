@@ -9,7 +9,6 @@ which branch ended first. What the trace does not hold has to be done now.
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
 
 from cit.errors import Bad
 from cit.wants import (
@@ -162,6 +161,8 @@ class Replay:
         if line == self._order[0]:
             self._pass(line)
             return False
+        from heapq import heappush  # few programs have branches
+
         heappush(self._ahead, (line, run, answer))
         return True
 
@@ -169,14 +170,19 @@ class Replay:
         """For when every branch waits: the first that was put off, its run and its answer."""
         if not self._ahead:
             return None
+        from heapq import heappop
+
         line, run, answer = heappop(self._ahead)
         self._pass(line)
         return run, answer
 
     def _pass(self, line: int) -> None:
         order, passed = self._order, self._passed
-        passed.add(line)
-        while order and order[0] in passed:
+        if line != order[0]:
+            passed.add(line)
+            return
+        order.popleft()
+        while passed and order[0] in passed:
             passed.discard(order.popleft())
 
     def noted(self, kind: str, run: str) -> tuple[str, ...]:
