@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -270,6 +271,6 @@ def test_a_paused_queue_starts_nothing_says_why_and_stays_so_over_a_restart(
     go(parking, LATER)
 
     assert ["wait", "wait"] == states
-    who = f"{os.environ.get('USER', 'root')}@" if os.environ.get("USER") else "@"
-    assert re.search(f"paused by \\S*{re.escape(who)}.*the disk is replaced", why)
+    who = re.escape(pwd.getpwuid(os.geteuid()).pw_name)
+    assert re.search(f"paused by {who}@.*the disk is replaced", why)
     assert [] == wrong(parking, [parked, waiting])
