@@ -212,7 +212,7 @@ class Interpreter:
                 self._note(kind, want.run, *fields)
             return earlier[0]
         if self.means.consent and not self.means.consent(want):
-            return self.wishes.stop("stopped between two steps")
+            return self.wishes.stop("between two steps")
         if isinstance(want, Begin):
             self.wishes.listen()
             answer = self._begin(want)

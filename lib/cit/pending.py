@@ -42,12 +42,12 @@ def _sleeps(job: Job, run: str) -> bool:
 
 
 def held(job: Job) -> str:
-    """`is held by alice until ...: why`."""
+    """`held by alice until ...: why`."""
     hold = job.hold
     if hold is None:
         return ""
     until, why = column(hold, 3), column(hold, 1)
-    text = f"is held by {column(hold, 0)}"
+    text = f"held by {column(hold, 0)}"
     return text + (f" until {until}" if until else "") + (f": {why}" if why else "")
 
 

@@ -103,7 +103,7 @@ def _waiting(queue: Queue, found: Name, now: float) -> Row:
     if found.state == "hold":
         end = queue.tail(found)
         if end.hold:
-            since, reason = end.hold.time, _said(column(end.hold, 0), column(end.hold, 1))
+            since, reason = end.hold.time, pending.held(end)
     if found.state == "park":
         end = pending.told(queue, found)
         since = end.hold.time if end.hold and end.withheld(now) else since
@@ -139,16 +139,13 @@ def ending(end: Job) -> str:
     stops = [act for act in end.acts if act.kind == "stop"]
     stop = end.stop or (stops[-1] if stops else None)
     if end.status == "cancelled" and stop:
-        return _said(column(stop, 0), column(stop, 1))
+        why = column(stop, 1)
+        return f"stopped by {column(stop, 0)}" + (f": {why}" if why else "")
     if end.status == "expired":
         return "nobody started it in time"
     if end.status == "signal" and end.code.isdecimal():
         return f"signal {int(end.code) - 128}"
     return f"exit {end.code}" if end.status == "failed" else ""
-
-
-def _said(who: str, text: str) -> str:
-    return f"{who}: {text}" if text else who
 
 
 _ROWS = {

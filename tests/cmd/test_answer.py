@@ -240,6 +240,6 @@ def test_a_list_and_cit_why_say_what_is_waited_for(cit: Cit, queue: Queue, askin
     assert says == listed[8].replace("\\\\", "\\")
     assert f"is parked, without a slot: it {says}" in why
     cit("hold", "--until", "2046-11-21", "--reason", "not now", id)
-    assert f"is held by {people.who()} until 2046-11-2" in cit("ls", id).out
+    assert f"\theld by {people.who()} until 2046-11-2" in cit("ls", id).out
     why = cit("why", id).out
     assert "is held until 2046-11-2" in why and "not now" in why and says in why

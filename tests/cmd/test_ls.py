@@ -81,7 +81,7 @@ def test_a_line_is_ten_columns_with_a_dash_for_what_is_not(full: Made, cit: Cit)
         rows["new"][2:]
     )
     assert [at(40), "first", "alice@laptop", "-", "-", "-", "-", queue] == rows["first"][2:]
-    assert "bob@laptop: disk full" == rows["held"][8]
+    assert "held by bob@laptop: disk full" == rows["held"][8]
     assert "waits until 2026-11-21T22:26:40.000Z" == rows["parked"][8]
     assert "bob may not push into this queue" == rows["refused"][8]
     assert 26 == len(rows["new"][0])
@@ -111,7 +111,7 @@ def test_a_job_that_was_stopped_tells_who_did_it(made: Made, cit: Cit) -> None:
 
     (row,) = columns(cit("ls").out)
 
-    assert ["cancelled", "3.000", "bob@laptop: wrong branch"] == row[6:9]
+    assert ["cancelled", "3.000", "stopped by bob@laptop: wrong branch"] == row[6:9]
 
 
 def test_a_paused_queue_is_the_reason_of_what_waits(full: Made, cit: Cit) -> None:

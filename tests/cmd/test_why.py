@@ -273,7 +273,7 @@ def test_a_stopped_job_says_who_stopped_it(made: Made, cit: Cit) -> None:
     made.put("done/2026-11-21", "stopped", stop, record(at(1), "result", "-", "cancelled", "130"))
 
     assert (
-        "(bob@laptop: wrong branch); it had waited 1s: 1s for the queue manager"
+        "(stopped by bob@laptop: wrong branch); it had waited 1s: 1s for the queue manager"
         in (why(cit, "stopped")[0])
     )
 

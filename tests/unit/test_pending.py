@@ -38,8 +38,8 @@ def said(queue: Queue, *lines: str) -> list[str]:
             f"awaits job build, which is not there yet, until {LATER}",
         ),
         (["wait|1|", "park|-||artefact build/tree"], "awaits artefact 'tree' of a job 'build'"),
-        ([f"hold|-|bob@x|not now|t|{LATER}"], f"is held by bob@x until {LATER}: not now"),
-        (["hold|-|bob@x||t"], "is held by bob@x"),
+        ([f"hold|-|bob@x|not now|t|{LATER}"], f"held by bob@x until {LATER}: not now"),
+        (["hold|-|bob@x||t"], "held by bob@x"),
     ],
 )
 def test_each_thing_is_a_sentence(queue: Queue, lines: list[str], sentence: str) -> None:
@@ -49,7 +49,7 @@ def test_each_thing_is_a_sentence(queue: Queue, lines: list[str], sentence: str)
 def test_a_hold_comes_first_and_what_is_over_is_not_said(queue: Queue) -> None:
     lines = ["ask|1|approve|go?|no|", "wait|2|" + LATER, "hold|-|bob@x|"]
 
-    assert ["is held by bob@x", "asks 'go?'", "pauses until"] == [
+    assert ["held by bob@x", "asks 'go?'", "pauses until"] == [
         sentence.partition(" (")[0].partition(" 20")[0] for sentence in said(queue, *lines)
     ]
     assert [] == said(queue, *lines, "answer|1|bob@x|yes", "end|2|ok|0", "release|-|bob@x")
