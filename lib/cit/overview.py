@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-COLUMNS = ("queue", "state", "wait", "hold", "run", "done", "reason")
+COUNTED = ("wait", "hold", "park", "run", "done")
+COLUMNS = ("queue", "state", *COUNTED, "reason")
 
 
 def lines(paths: Iterable[str], *, as_json: bool) -> Iterator[str]:
@@ -24,7 +25,7 @@ def lines(paths: Iterable[str], *, as_json: bool) -> Iterator[str]:
         yield from (json.dumps(dict(zip(COLUMNS, each, strict=True))) + "\n" for each in rows)
     elif terminal.there():
         head = [word.upper() for word in COLUMNS]
-        yield from (f"{line}\n" for line in table.lines([head, *rows], right=(2, 3, 4, 5)))
+        yield from (f"{line}\n" for line in table.lines([head, *rows], right=range(2, 7)))
     else:
         yield from map(table.tabbed, rows)
 
@@ -35,9 +36,9 @@ def row(path: str) -> list[str]:
     try:
         queue = Queue(path)
     except Failure as failure:
-        return [shown, "away", "", "", "", "", str(failure)]
+        return [shown, "away", *[""] * len(COUNTED), str(failure)]
     seen = queue.readable
-    counts = [str(len(queue.names(state))) if seen else "-" for state in COLUMNS[2:6]]
+    counts = [str(len(queue.names(state))) if seen else "-" for state in COUNTED]
     paused = queue.paused
     if not paused:
         return [shown, "active", *counts, ""]

@@ -287,10 +287,26 @@ def test_all_queues_of_a_user_are_listed_with_their_counts(
 
     assert (0, "") == (ended.code, ended.err)
     first, second, third = (line.split("\t") for line in ended.out.splitlines())
-    assert [queue.path, "active", "1", "0", "0", "0"] == first[:6]
+    assert [queue.path, "active", "1", "0", "0", "0", "0"] == first[:7]
     assert [str(tmp_path / "other"), "paused"] == second[:2]
-    assert f"by {people.who()}: new" in second[6]
+    assert f"by {people.who()}: new" in second[7]
     assert [str(tmp_path / "gone"), "away"] == third[:2]
+    assert 8 == len(second) == len(third)
+
+
+def test_jobs_are_counted_by_their_states(
+    made: Any, cit: Cit, terminal: Callable[..., str]
+) -> None:
+    states = ["wait", *["hold"] * 2, *["park"] * 3, *["run"] * 4, *["done/2026-11-21"] * 5]
+    for state in states:
+        made.put(state, due=1795300000)
+
+    told = json.loads(cit("queue", "ls", "--json").out)
+    head, line = terminal("queue", "ls").splitlines()
+
+    assert ["1", "2", "3", "4", "5"] == [told[s] for s in ("wait", "hold", "park", "run", "done")]
+    assert ["QUEUE", "STATE", "WAIT", "HOLD", "PARK", "RUN", "DONE"] == head.split()[:7]
+    assert ["active", "1", "2", "3", "4", "5"] == line.split()[-6:]
 
 
 def test_a_queue_is_an_object_a_line_where_that_is_asked(cit: Cit, queue: Queue) -> None:
