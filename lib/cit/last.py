@@ -6,23 +6,34 @@ from cit import job, name, sight, trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cit.name import Name
     from cit.queue import Queue
 
 # It costs a look through `done/`, so it is done for a job whose text has one of these.
 MENTIONS = (b"${last.", b"CIT_LAST_")
+LOOKS = 100  # jobs of that name, of others than the same user, that are opened for it
 BOUND = 1 << 16  # characters of all values together: what is handed on from run to run
 
 
-def find(queue: Queue, found: Name) -> dict[str, str]:
+def find(queue: Queue, found: Name, who: str) -> dict[str, str]:
     """`last.id`, `last.result`, `last.code` and `last.NAME` for what it reported as data.
 
-    Of the newest job of that name that has ended and is older than this one; {} if none.
+    Of the newest job of that name by the same user that has ended and is older than this
+    one; {} if none. What others' jobs report is not for him to see, nor for them to feed
+    to his.
     """
-    before = _newest(queue, found)
-    if before is None:
-        return {}
-    told = job.fold(queue.records(before))
+    for before in _older(queue, found):
+        try:
+            if job.fold(trace.records(queue.head(before)[1])).who == who:
+                return _facts(before, job.fold(queue.records(before)))
+        except FileNotFoundError:
+            continue  # pruned just now
+    return {}
+
+
+def _facts(before: Name, told: job.Job) -> dict[str, str]:
     facts = {"id": before.id, "result": told.status, "code": told.code}
     facts |= {key: value for key, (run, value) in told.data.items() if run != "-"}
     if sum(map(len, facts.values())) > BOUND:
@@ -30,13 +41,16 @@ def find(queue: Queue, found: Name) -> dict[str, str]:
     return {f"last.{key}": value for key, value in facts.items()}
 
 
-def _newest(queue: Queue, found: Name) -> Name | None:
+def _older(queue: Queue, found: Name) -> Iterator[Name]:
+    """The jobs of that name that were made before it and have ended, the newest first."""
     end = f"-{found.name}{name.SUFFIX}"
-    best = ("", "")
-    for day, file in sight.listed(queue, "done"):
-        if file.endswith(end) and best[0] < file[:26] < found.id and len(file) == 26 + len(end):
-            best = (file[:26], day)
-    return name.parse("done", best[0] + end, best[1]) if best[0] else None
+    own = [(file, day) for day, file in sight.listed(queue, "done")
+           if file.endswith(end) and len(file) == 26 + len(end)
+           and file[:26] < found.id]  # fmt: skip
+    for file, day in sorted(own, reverse=True)[:LOOKS]:
+        before = name.parse("done", file, day)
+        if before:
+            yield before
 
 
 def recorded(records: list[trace.Record]) -> dict[str, str]:

@@ -81,7 +81,7 @@ def _walk(hold: Held, before: job.Job, records: list[Record], means: Means) -> O
         if before.attempt > 1:
             space.sweep()
         taken = _taken(hold, request, records, before.who, space)
-        told = _last(hold, request.data, records)
+        told = _last(hold, request.data, records, before.who)
         around = Around(hold, request, before.attempt, means, space, Loop(), told)
         return Interpreter(around, before, records, taken).run()
     finally:
@@ -127,13 +127,13 @@ def _began(records: list[Record]) -> bool:
     return any(record.kind == "begin" for record in records)
 
 
-def _last(hold: Held, data: bytes, records: list[Record]) -> dict[str, str]:
+def _last(hold: Held, data: bytes, records: list[Record], who: str) -> dict[str, str]:
     """What the job before it of that name reported: looked up once, then as it was written down."""
     if not any(word in data for word in last.MENTIONS):
         return {}
     found = last.recorded(records)
     if not found and not _began(records):
-        found = last.find(hold.queue, hold.name)
+        found = last.find(hold.queue, hold.name, who)
         for key, value in found.items():
             hold.record("data", "-", key, value)
     return found
