@@ -100,6 +100,8 @@ def stranger(queue: Queue, answer: Answer, job: Job) -> str:
         may = answer.uid == queue.owner or people.who(answer.uid) == job.who
     if may or answer.uid == 0:
         return ""
+    if question and question.who:
+        return f"{people.who(answer.uid)} may not answer: that is for {', '.join(question.who)}"
     return f"{people.who(answer.uid)} may not {answer.kind} a job of {job.who}"
 
 

@@ -116,9 +116,14 @@ def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
     seen, run = sight.find_run(query, option) if kind == "stop" else (sight.find(query, option), "")
     if seen.queue is not None:
         _check(seen.queue, seen.name, kind)
-        job = _told(seen.queue, seen.name) if run else None
+        job = _told(seen.queue, seen.name) if run or not seen.queue.mine else None
         wish = Answer("", seen.name.id, kind, run, "", os.geteuid(), "")
-        refused = answers.moot(wish, job, time.time()) if job else ""
+        stranger = answers.stranger(seen.queue, wish, job) if job else ""
+        if stranger:
+            # Whoever serves the queue writes down that it was asked.
+            answers.send(seen.queue, seen.name, kind, "", run or "-")
+            raise Failure(DENIED, f"cannot {kind} job '{seen.name.id}': {stranger}")
+        refused = answers.moot(wish, job, time.time()) if job and run else ""
         if refused:
             raise Failure(NO, f"cannot {kind} run {run} of job '{seen.name.id}': {refused}")
     elif kind != "stop" or run or seen.name.state != sight.OUTBOX:

@@ -263,6 +263,25 @@ def test_an_answer_that_claims_another_author_is_that_of_its_owner(
     assert ("refuse", who(bob), reason) in shared.said()
 
 
+@pytest.mark.parametrize("verb", ["stop", "hold"])
+def test_who_sees_a_job_and_may_not_ask_of_it_is_told_so(
+    place: Place, people3: tuple[Any, Any, Any], verb: str
+) -> None:
+    _, alice, bob = people3
+    shared = place.make("--push", "*", "--readers", "all")
+    id = shared.push(alice)
+    shared.tick()
+
+    ended = shared.cit(verb, "--queue", shared.path, id, user=bob)
+
+    said = f"cannot {verb} job '{id}': {who(bob)} may not {verb} a job of {who(alice)}"
+    assert (77, "", f"cit-{verb}: {said}\n") == tuple(ended)
+    shared.tick()
+    assert "wait" == shared.state(id)
+    refused = f"cannot {verb}: {who(bob)} may not {verb} a job of {who(alice)}"
+    assert ("refuse", who(bob), refused) in shared.said()
+
+
 def test_what_is_written_after_admission_changes_nothing(
     shared: Place, people3: tuple[Any, Any, Any]
 ) -> None:
