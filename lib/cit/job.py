@@ -195,8 +195,12 @@ def _wait(job: Job, record: Record) -> None:
 
 def _park(job: Job, record: Record) -> None:
     wishes = (wish.strip().partition(" ") for wish in column(record, 1).split(","))
-    awaits = tuple((what, name) for what, _, name in wishes if name)
+    awaits = tuple((what, _plain(name)) for what, _, name in wishes if name)
     job.parked = Parked(record.time, column(record, 0), awaits)
+
+
+def _plain(text: str) -> str:
+    return text.replace("%20", " ").replace("%2C", ",").replace("%25", "%")
 
 
 def _end(job: Job, record: Record) -> None:

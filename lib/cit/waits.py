@@ -112,9 +112,15 @@ def parked(waits: list[Wait]) -> Parked:
     """How to lay a job by that only waits for these."""
     instants = [wait.instant for wait in waits if wait.instant is not None]
     until = min(instants, default=None)
-    awaits = ",".join(wait.awaits for wait in waits if wait.awaits)
+    awaits = ",".join(_listed(wait.awaits) for wait in waits if wait.awaits)
     due = FOR_OTHERS if awaits else FOR_ANSWER if until is None else int(until) + 1
     return Parked(due, trace.stamp(until) if until is not None else "", awaits)
+
+
+def _listed(awaits: str) -> str:
+    """As in a list with commas, which the name of an artefact may have in it."""
+    what, _, called = awaits.partition(" ")
+    return f"{what} {called.replace('%', '%25').replace(',', '%2C').replace(' ', '%20')}"
 
 
 def _columns(reply: Reply) -> tuple[str, str, str]:
