@@ -10,6 +10,7 @@ from __future__ import annotations
 from cit import program, walk
 from cit.errors import Bad
 from cit.replay import Replay
+from cit.wants import NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,21 @@ def commands(
     except (StopIteration, Bad):
         pass  # over, or another program from here on: what is known is known
     return {
-        run: program.show(call.node._replace(args=call.args), steps, "written")
+        run: _lead(heard.calls, call, steps)
+        + program.show(call.node._replace(args=call.args), steps, "written")
         for run, call in heard.calls.items()
         if run in begun and begun[run][:1] == (call.node.step,)
     }
+
+
+def _lead(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> str:
+    """`py=3.10: ` of the run that is a turn of a loop, or a cell of a matrix, else nothing.
+
+    It comes first: what follows is the same for all turns, and a terminal cuts what comes last.
+    """
+    above = calls.get(".".join(call.run.split(".")[:-2]))
+    if above is None or not getattr(steps[above.node.step], "TURNS", False):
+        return ""
+    names = [above.args[arg.name] for arg in steps[above.node.step].ARGS if arg.kind == NAME]
+    given = (f"{name}={call.variables[name]}" for name in names)
+    return "".join(" ".join(f"{text}: ".split()) + " " for text in given)

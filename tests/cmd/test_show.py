@@ -207,6 +207,7 @@ def test_variables_are_put_in_below_loops_attempts_and_questions(made: Made, cit
     assert "/bin/echo you a blue" == told["1.2.1.1.1.1.1.1"] == told["1.2.1.1.1.1.1.2"]
     assert "/bin/echo you b blue" == told["1.2.1.1.2.1.1.1"]
     assert "/bin/echo 12 abc ${none}" == told["1.2.1.1.1.2"]
+    assert ("n=a: in order", "n=b: in order") == (told["1.2.1.1.1"], told["1.2.1.1.2"])
     assert told["1.2.1.1.1.1.1.1.pause"].startswith("pause 5")
 
 
@@ -220,7 +221,7 @@ def test_cells_and_stages_that_were_added_show_what_they_do(
         [[stage]]
         name = "test"
         run = "true"
-        matrix = { v = ["a", "b"] }
+        matrix = { v = ["a", "b\\n  c"], w = ["1"] }
     """)
     id = cit("push", "m.toml").out.strip()
     assert (0, 0) == (cit("queue", "tick").code, cit("run").code)
@@ -228,7 +229,10 @@ def test_cells_and_stages_that_were_added_show_what_they_do(
     told = whats(facts(cit("show", id).out))
 
     assert "stage late" == told["1.1.s1"]
-    assert told["1.1.1.2"] == told["1.1.s1.1.2"] == told["1.2.1.1.1.2"] == told["1.2.1.1.2.2"]
+    assert told["1.1.1.2"] == told["1.1.s1.1.2"] == told["1.2.1.1.1.1.1.2"]
+    assert {"1.2.1.1.1": "v=a: for w in 1, side by side", "1.2.1.1.1.1.1": "w=1: isolated",
+            "1.2.1.1.2": "v=b c: for w in 1, side by side", "1.2.1.1.2.1.1": "w=1: isolated",
+    }.items() <= told.items()  # fmt: skip
 
 
 def test_where_trace_and_program_disagree_what_comes_before_is_shown(made: Made, cit: Cit) -> None:
