@@ -78,4 +78,13 @@ def recent(queue: Queue, now: float) -> int:
 def _publish(queue: Queue, job: asked.Asked) -> None:
     from cit import send
 
-    patiently(lambda: send.send(queue, job, fresh=False))
+    def publish() -> None:
+        try:
+            send.send(queue, job, fresh=False)
+        except send.Away as away:
+            # A full disk is waited for, or what runs beside it would be lost for nothing.
+            if isinstance(away.__cause__, OSError):
+                raise away.__cause__ from None
+            raise
+
+    patiently(publish)
