@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit import name, row, story, table, trace
+from cit import history, name, row, story, table, trace
 from cit.amount import human_duration, human_size
 
 TYPE_CHECKING = False
@@ -21,7 +21,8 @@ def lines(told: Story, now: float, width: int, *, color: bool) -> Iterator[str]:
     shown = table.style(status, row.COLORS.get(status, "red")) if color else status
     yield f"{told['id']}  {told['name']}  {shown}"
     yield from table.lines([(key, text) for key, text in _facts(told, now) if text])
-    runs = [_run(run) for run in told.get("runs", [])]
+    # Stages run side by side: in the order in which runs began each would be in pieces.
+    runs = [_run(r) for r in sorted(told.get("runs", []), key=lambda r: history.order(r["run"]))]
 
     def paint(line: int, column: int, text: str) -> str:
         if line == 0:

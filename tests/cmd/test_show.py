@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -415,3 +416,18 @@ def test_a_terminal_shows_it_in_columns(made: Made, terminal: Terminal) -> None:
     assert "1.1  exec      signal   137    2s  1.8s      2M    4K" in text
     assert f"note           {at(90)}" in text and "the disk was full" in text
     assert "\x1b" not in text
+
+
+def test_a_terminal_shows_runs_by_their_paths_whichever_began_first(
+    made: Made, cit: Cit, terminal: Terminal
+) -> None:
+    runs = ["1", "1.2", "1.10", "1.1", "1.10.1", "1.2.1", "1.1.s1", "1.1.2", "1.9"]
+    id = made.finished("many", *(record(2, "begin", run, "stage", "1") for run in runs))
+
+    lines = terminal("show", "--color=never", id).splitlines()
+
+    first = next(at for at, line in enumerate(lines) if line.startswith("RUN "))
+    shown = [line.split()[0] for line in lines[first + 1 :]]
+    assert ["1", "1.1", "1.1.2", "1.1.s1", "1.2", "1.2.1", "1.9", "1.10", "1.10.1"] == shown
+    told = facts(cit("show", id).out)
+    assert runs == [key[4:-6] for key in told if re.fullmatch(r"run\.[0-9.s]+\.began", key)]
