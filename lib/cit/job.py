@@ -88,10 +88,14 @@ class Job:
         return self._runs
 
     @property
-    def open(self) -> Run | None:
-        """The innermost run that has begun and not ended."""
-        running = [run for run in self.runs.values() if not run.ended]
-        return running[-1] if running else None
+    def open(self) -> list[Run]:
+        """The innermost runs that have begun and not ended, in the order in which they began."""
+        begun = {run.path: run for run in self.runs.values() if not run.ended}
+        above = set()
+        for path in begun:
+            while path := path.rpartition(".")[0]:
+                above.add(path)
+        return [run for run in begun.values() if run.path not in above]
 
     @property
     def hold(self) -> Record | None:

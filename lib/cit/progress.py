@@ -1,4 +1,4 @@
-"""How far a job may be, judged by how long earlier ones of its name took."""
+"""At which steps a job is; and how far it may be, judged by how long earlier ones took."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cit.job import Run
+
 BAR = 20  # columns
+SOME = 3  # runs that are named of those that run side by side
 
 
 def usual(times: Sequence[float]) -> float:
@@ -28,6 +31,15 @@ def line(name: str, step: str, took: float, usually: float) -> str:
         parts[-1] += f" of about {human_duration(round(usually))}"
         parts.insert(0, bar(took / usually))
     return "  ".join(filter(None, parts))
+
+
+def steps(runs: Sequence[Run], took: Sequence[str] = ()) -> str:
+    """`1.2.1 script, 1.3.1 script, and 3 more`; `took` says for how long each has run."""
+    said = [f"{run.path} {run.step}" for run in runs[:SOME]]
+    if took:
+        said = [f"{text} for {long}" for text, long in zip(said, took, strict=False)]
+    more = [f"and {len(runs) - SOME} more"] if len(runs) > SOME else []
+    return ", ".join(said + more)
 
 
 def bar(share: float) -> str:

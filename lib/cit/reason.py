@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import os
 
-from cit import blame, job, locks, logs, pending, people, plan, row, section, sight, toml, trace
+from cit import (
+    blame,
+    job,
+    locks,
+    logs,
+    pending,
+    people,
+    plan,
+    progress,
+    row,
+    section,
+    sight,
+    toml,
+    trace,
+)
 from cit.amount import human_duration
 from cit.errors import Bad, Failure
 from cit.job import column
@@ -186,10 +200,8 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
         return Answer("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
         return Answer("is being claimed", [])
-    run = told.open
-    at = ""
-    if run:
-        at = f": {run.path} {run.step} for {_passed(now - trace.seconds(run.began))}"
+    at = progress.steps(told.open, [_passed(now - trace.seconds(r.began)) for r in told.open])
+    at = f": {at}" if at else ""
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
         said = f"{_held(told.hold, now)}, and begins no further step{at}"

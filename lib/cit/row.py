@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import job, name, pending, people, sight, table, trace
+from cit import job, name, pending, people, progress, sight, table, trace
 from cit.errors import Failure
 from cit.job import column
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
@@ -116,8 +116,7 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
     since = end.claimed or told.claimed
     took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
-    run = end.open
-    reason = f"{run.path} {run.step}" if run else ""
+    reason = progress.steps(end.open)
     if end.asks or end.withheld(now):
         reason = "; ".join(pending.sentences(queue, found, end, now))
     if sight.held(queue, found.number) is False:

@@ -192,6 +192,22 @@ def test_a_running_job_says_at_which_step_it_is(made: Made, cit: Cit) -> None:
     assert [["claimed", at(60), "on node1", "pid 4711", "attempt 1"]] == details
 
 
+def test_a_job_of_stages_says_at_which_steps_it_is(made: Made, cit: Cit) -> None:
+    runs = ["1 stages", "1.1 stage", "1.2 stage", "1.1.1 script", "1.2.1 script", "1.10 stage",
+            "1.10.1 pause"]  # fmt: skip
+    begins = [record(ago(30 - at), "begin", *run.split(), "1") for at, run in enumerate(runs)]
+    made.put("run", "busy", claim(at(60)), *begins, record(ago(9), "end", "1.1.1", "ok"))
+    queue = Queue(str(made.path))
+    assert queue.locks.hold(queue.find("busy").number)
+
+    sentence = why(cit, "busy")[0]
+
+    assert "busy is running: 1.1 stage for 29s, 1.2.1 script for 26s, 1.10.1 pause for 24s" == (
+        sentence
+    )
+    assert "1.1 stage, 1.2.1 script, 1.10.1 pause" == cit("ls", "busy").out.split("\t")[8]
+
+
 def test_a_step_that_has_only_begun_is_told_in_parts_of_a_second(made: Made, cit: Cit) -> None:
     made.put("run", "busy", claim(at(60)), record(ago(0.4), "begin", "1", "exec", "1"))
     queue = Queue(str(made.path))

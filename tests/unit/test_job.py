@@ -51,8 +51,7 @@ def test_the_innermost_run_that_has_not_ended_is_the_open_one() -> None:
         ]
     )
 
-    assert told.open is not None
-    assert "1.2" == told.open.path
+    assert ["1.2"] == [run.path for run in told.open]
 
 
 def test_a_run_that_begins_again_is_open_again() -> None:
@@ -64,8 +63,7 @@ def test_a_run_that_begins_again_is_open_again() -> None:
         ]
     )
 
-    assert told.open is not None
-    assert ("2", "") == (told.open.attempt, told.open.status)
+    assert [("2", "")] == [(run.attempt, run.status) for run in told.open]
 
 
 def test_the_last_claim_counts() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cit import progress
+from cit.job import Run
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,15 @@ def test_a_bar_is_full_when_it_takes_as_long_as_usual_and_says_when_longer() -> 
     assert "[" + "#" * 10 + "-" * 10 + "]" == progress.bar(0.5)
     assert "[" + "#" * 20 + "]" == progress.bar(1)
     assert "[" + "#" * 20 + "+" == progress.bar(7)
+
+
+def test_of_many_runs_the_first_are_named() -> None:
+    runs = [Run(f"1.{number}", "script", "1", "") for number in range(1, 6)]
+
+    assert "" == progress.steps([])
+    assert "1.1 script, 1.2 script, 1.3 script" == progress.steps(runs[:3])
+    assert "1.1 script, 1.2 script, 1.3 script, and 2 more" == progress.steps(runs)
+    assert "1.1 script for 5s, 1.2 script for 4s" == progress.steps(runs[:2], ["5s", "4s"])
 
 
 def test_a_line_has_a_bar_only_where_earlier_jobs_tell() -> None:

@@ -125,9 +125,8 @@ def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printe
 
 
 def _progress(name: str, state: job.Job, usual: float) -> str:
-    run = state.open
     if not state.claimed:
         return f"{name}  waits"
     took = time.time() - trace.seconds(state.claimed)
-    text = progress.line(name, f"{run.path} {run.step}" if run else "", took, usual)
+    text = progress.line(name, progress.steps(state.open), took, usual)
     return table.cut(table.visible(text), terminal.width(2) - 1)
