@@ -51,12 +51,17 @@ def open_(queue: Queue, words: Sequence[str]) -> Iterator[Line]:
             continue  # it goes on
         except Failure:
             continue
-        who = f"{people.user(queue.owner)},{job.who}"
+        who = ",".join(those(queue, job.who))
         for ask in job.asks.values():
             # Without a deadline the default of an approval is never taken.
             default = ask.default if ask.deadline or ask.verb != "approve" else ""
             yield Line(f"{found.id}.{ask.run}", ask.verb, ask.deadline, default,
                        ",".join(ask.who) or who, found.name, ask.comment, queue.path)  # fmt: skip
+
+
+def those(queue: Queue, pushed: str) -> tuple[str, ...]:
+    """Who may answer where nobody is named: the owner of the queue, and who pushed the job."""
+    return tuple(dict.fromkeys(filter(None, (people.who(queue.owner), pushed))))
 
 
 def tell(args: Mapping[str, Any]) -> Iterator[str]:
@@ -112,4 +117,4 @@ def screen(lines: Sequence[Line], now: float, width: int) -> list[str]:
         )
         for line in lines
     ]
-    return table.lines(cells, width, (2,), header=HEADER)
+    return table.lines(cells, width, (2,), header=HEADER, spare=(4,))

@@ -208,9 +208,8 @@ def test_open_questions_are_listed(cit: Cit, queue: Queue, asking: Ask) -> None:
 
     listed = [line.split("\t") for line in cit("ls", "--asking").out.splitlines()]
 
-    owner = people.who().partition("@")[0]
     assert [
-        [f"{second}.1.2", "let", "-", "no", f"{owner},{people.who()}", "deploy"],
+        [f"{second}.1.2", "let", "-", "no", people.who(), "deploy"],
         [f"{first}.1.2", "approve", "2036-11-21T20:37:01.123Z", "no", "alice,@ops", "deploy"],
     ] == sorted((line[:6] for line in listed), key=lambda line: line[1], reverse=True)
     assert {"deploy\\x1b[2J?"} == {line[6] for line in listed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cit import ask, people, table, terminal
+from cit import ask, questions, table, terminal
 from cit.errors import DONE, NO, Failure
 from cit.options import Parser
 
@@ -71,6 +71,5 @@ def _otherwise(question: Question) -> list[tuple[str, str]]:
 
 
 def _who(posed: Posed, question: Question) -> str:
-    owner = people.user(posed.queue.owner)
     pushed = posed.job.who if posed.job else ""
-    return ", ".join(question.who) or f"{owner}, {pushed}"
+    return ", ".join(question.who or questions.those(posed.queue, pushed))
