@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from cit.waits import Wait
     from cit.wants import Node, Want
 
+MOST = 250_000  # runs of a job, which are kept in memory; what cleans up has as many again
+FLUSHED = 1000  # runs that may begin before they are written, where no command is executed
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 REASONS = ("setup", "nostart", "denied", "limited", "timeout")  # told in the log
 
@@ -69,7 +71,9 @@ class Interpreter:
         self.running: dict[Supervision, tuple[str, Running]] = {}
         self.cleanups: set[str] = set()  # runs that go on when the job was stopped
         self.usages: dict[str, Usage] = {}
+        self.begun = 0
         for record in records:
+            self.begun += record.kind == "begin"
             if record.kind == "usage" and record.run != "-":
                 found = usage.parse(record.fields)
                 if found:
@@ -259,6 +263,11 @@ class Interpreter:
         if len(self.running) >= self.slots and getattr(self.steps[want.step], "ISOLATED", False):
             # It begins when it can be executed, or a crash would take it for one that was.
             return LATER
+        if self.begun >= (2 * MOST if want.cleanup else MOST):
+            return Outcome("limited", 122, reason=f"the job has over {MOST} runs")
+        self.begun += 1
+        if self.begun % FLUSHED == 0:
+            patiently(self.hold.journal.flush)
         self._note("begin", want.run, want.step, str(want.attempt))
         return None
 

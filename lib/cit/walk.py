@@ -46,12 +46,13 @@ from cit.wants import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from typing import Any
 
     from cit.wants import Node, Step, Steps, Want
 
 LATER = object()  # instead of an answer: noted, it will come as (run, answer)
+ALL_CAP = 4 << 20  # characters of a list of them; Linux takes no such arguments either
 NESTED = 16  # names within names: each costs its length once more
 LAST = 1 << 40  # a place that no text has
 NONE_YET: list[tuple[Do, Outcome]] = []  # of the many runs that never fork
@@ -237,13 +238,23 @@ class _Walk:
         for name in expands if variables else ():
             value = new[name]
             if isinstance(value, tuple):
-                new[name] = tuple(map(put, value))
+                new[name] = _all(put, value)
             elif value is not None:
                 new[name] = put(value)
         return new
 
     def _report(self, data: tuple[tuple[str, str], ...]) -> None:
         self.data.update((f"data.{name}", value) for name, value in data)
+
+
+def _all(put: Callable[[str], str], texts: tuple[str, ...]) -> tuple[str, ...]:
+    size, found = 0, []
+    for text in texts:
+        found.append(put(text))
+        size += len(found[-1])
+        if size > ALL_CAP:
+            raise OverflowError(f"a list with its variables put in is over {ALL_CAP} characters")
+    return tuple(found)
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:

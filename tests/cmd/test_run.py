@@ -36,6 +36,22 @@ def test_the_output_and_the_code_are_those_of_the_job(cit: Cit, queue: Queue) ->
     assert (7, "out\n", "err\n") == (ended.code, ended.out, ended.err)
 
 
+def test_a_loop_of_nothing_ends_before_it_takes_all_memory(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    values = "(" + ' '.join(f'"{n}"' for n in range(100)) + ")"
+    loops = f"(for a {values} (for b {values} (for c {values} (no-op))))"
+    program = tmp_path / "loops.lurch"
+    program.write_text(f'(stages (stage "a" () {loops}) (stage "z" () (no-op) f t))')
+
+    ended = cit("run", "-q", program)
+
+    told = queue.job(queue.find("loops"))
+    assert (122, "limited") == (ended.code, told.status)
+    assert "the job has over 250000 runs" in ended.err
+    assert "ok" == told.runs["1.2.1"].status
+
+
 def test_output_is_shown_byte_for_byte(cit: Cit, queue: Queue) -> None:
     ended = cit("run", "--", "printf", r"\001\377a\000\r\n%%%% trace 1 tab\nunfinished")
 

@@ -414,6 +414,15 @@ def test_every_string_of_a_step_has_its_variables_put_in_but_not_a_script(tell: 
     assert execs[0].isolation.spec == "host"
 
 
+def test_a_list_that_grows_without_end_does_not_start(tell: Tell) -> None:
+    """Or a program of a megabyte would want ten gigabytes of whoever runs it."""
+    words = '"${v}" ' * (walk.ALL_CAP // walk.CAP + 1)
+
+    lines = tell(f'(isolate (none) (exec "/p" ({words})))', variables={"v": "x" * walk.CAP})
+
+    assert lines[-1] == "nostart 126"
+
+
 def test_a_string_that_grows_without_end_does_not_start(tell: Tell) -> None:
     big = "x" * (walk.CAP // 2 + 1)
 
