@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from cit.waits import Wait
     from cit.wants import Node, Want
 
-MOST = 250_000  # runs of a job, which are kept in memory; what cleans up has as many again
-FLUSHED = 1000  # runs that may begin before they are written, where no command is executed
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 REASONS = ("setup", "nostart", "denied", "limited", "timeout")  # told in the log
 
@@ -69,11 +67,12 @@ class Interpreter:
         self.begins: dict[str, Begin] = {}  # withheld, or waiting for others to end
         self.waiting: dict[str, Wait] = {}
         self.running: dict[Supervision, tuple[str, Running]] = {}
+        self._said: dict[str, str] = {}  # why a run ended, and the last run that told it
         self.cleanups: set[str] = set()  # runs that go on when the job was stopped
         self.usages: dict[str, Usage] = {}
-        self.begun = 0
         for record in records:
-            self.begun += record.kind == "begin"
+            if record.kind == "log" and job.column(record, 0) == "cit":
+                self._said[job.column(record, 1)] = record.run
             if record.kind == "usage" and record.run != "-":
                 found = usage.parse(record.fields)
                 if found:
@@ -231,7 +230,7 @@ class Interpreter:
             command.down(self.around, want)
         elif isinstance(want, End):
             if want.outcome.reason and want.outcome.status in REASONS:
-                self.hold.record("log", want.run, "cit", want.outcome.reason)
+                self._say(want.run, want.outcome.reason)
             self._note("end", want.run, *replay.fields(want.outcome))
         elif isinstance(want, Spawn):
             return spawning.spawn(self.hold, self.wishes.job.who, want, self._noted(want))
@@ -248,6 +247,12 @@ class Interpreter:
         kind = "ask" if isinstance(want, Ask) else "spawn" if isinstance(want, Spawn) else "wait"
         return self.old.noted(kind, want.run)
 
+    def _say(self, run: str, reason: str) -> None:
+        """Tell in the log why a run ended, but not again what one below it has told."""
+        if not self._said.get(reason, "").startswith(f"{run}."):
+            self._said[reason] = run
+            self.hold.record("log", run, "cit", reason)
+
     def _note(self, kind: str, run: str, *fields: str) -> Record:
         record = self.hold.record(kind, run, *fields)
         self.wishes.job.add(record)
@@ -263,11 +268,6 @@ class Interpreter:
         if len(self.running) >= self.slots and getattr(self.steps[want.step], "ISOLATED", False):
             # It begins when it can be executed, or a crash would take it for one that was.
             return LATER
-        if self.begun >= (2 * MOST if want.cleanup else MOST):
-            return Outcome("limited", 122, reason=f"the job has over {MOST} runs")
-        self.begun += 1
-        if self.begun % FLUSHED == 0:
-            patiently(self.hold.journal.flush)
         self._note("begin", want.run, want.step, str(want.attempt))
         return None
 
