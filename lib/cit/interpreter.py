@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from cit.waits import Wait
     from cit.wants import Node, Want
 
+MOST = 250_000  # runs of a job, which are kept in memory; what cleans up has as many again
+GAZE = 20  # times as long as a look at other jobs takes they are let alone, while commands run
+FLUSHED = 1000  # runs that may begin before they are written, where no command is executed
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
 REASONS = ("setup", "nostart", "denied", "limited", "timeout")  # told in the log
 
@@ -70,7 +73,10 @@ class Interpreter:
         self._said: dict[str, str] = {}  # why a run ended, and the last run that told it
         self.cleanups: set[str] = set()  # runs that go on when the job was stopped
         self.usages: dict[str, Usage] = {}
+        self.begun = 0
+        self.gaze = 0.0  # when other jobs are looked at again
         for record in records:
+            self.begun += record.kind == "begin"
             if record.kind == "log" and job.column(record, 0) == "cit":
                 self._said[job.column(record, 1)] = record.run
             if record.kind == "usage" and record.run != "-":
@@ -160,13 +166,22 @@ class Interpreter:
     def _looked(self) -> tuple[str, Any] | None:
         """What people and clocks decided by now."""
         self.wishes.listen()
+        begun = time.monotonic()
+        # Other jobs cost a look through the queue. While commands run, that is a small part of
+        # the time; and before the job is parked, all are looked at.
+        idle = not self.running and self.means.patience is not None
+        others = idle or begun >= self.gaze
         for run, wait in self.waiting.items():
             stopped = self.wishes.refusal(run, cleanup=run in self.cleanups)
             reply = self.wishes.replies.get(run)
-            answer = stopped or waits.look(self.hold, wait, reply, self._note)
+            answer: Any = stopped or ()
+            if not stopped and (others or not wait.awaits or begun >= (wait.due or begun + 1)):
+                answer = waits.look(self.hold, wait, reply, self._note)
             if answer != ():
                 del self.waiting[run]
                 return run, answer
+        if others:
+            self.gaze = time.monotonic() + GAZE * (time.monotonic() - begun)
         for run, begin in self.begins.items():
             answer = self._begin(begin)
             if answer is not LATER:
@@ -268,6 +283,11 @@ class Interpreter:
         if len(self.running) >= self.slots and getattr(self.steps[want.step], "ISOLATED", False):
             # It begins when it can be executed, or a crash would take it for one that was.
             return LATER
+        if self.begun >= (2 * MOST if want.cleanup else MOST):
+            return Outcome("limited", 122, reason=f"the job has over {MOST} runs")
+        self.begun += 1
+        if self.begun % FLUSHED == 0:
+            patiently(self.hold.journal.flush)
         self._note("begin", want.run, want.step, str(want.attempt))
         return None
 

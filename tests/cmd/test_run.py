@@ -36,6 +36,21 @@ def test_the_output_and_the_code_are_those_of_the_job(cit: Cit, queue: Queue) ->
     assert (7, "out\n", "err\n") == (ended.code, ended.out, ended.err)
 
 
+def test_why_a_run_ended_is_told_once_and_not_by_those_around_it(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    program = tmp_path / "late.lurch"
+    program.write_text('(sequence (if (await job "nosuch" 0) (no-op) (await job "nosuch" 0)))')
+
+    ended = cit("run", "-q", program)
+
+    why = "job 'nosuch' is not over in time"
+    assert (124, True) == (ended.code, f"ended as timeout: {why}\n" in ended.err)
+    assert f"1.1.1\t{why}\n1.1.3\t{why}\n" == cit("logs", "--runs", "late").out + (
+        cit("logs", "--runs", "late").err
+    )
+
+
 def test_a_loop_of_nothing_ends_before_it_takes_all_memory(
     cit: Cit, queue: Queue, tmp_path: Path
 ) -> None:
@@ -50,21 +65,6 @@ def test_a_loop_of_nothing_ends_before_it_takes_all_memory(
     assert (122, "limited") == (ended.code, told.status)
     assert "the job has over 250000 runs" in ended.err
     assert "ok" == told.runs["1.2.1"].status
-
-
-def test_why_a_run_ended_is_told_once_and_not_by_those_around_it(
-    cit: Cit, queue: Queue, tmp_path: Path
-) -> None:
-    program = tmp_path / "late.lurch"
-    program.write_text('(sequence (if (await job "nosuch" 0) (no-op) (await job "nosuch" 0)))')
-
-    ended = cit("run", "-q", program)
-
-    why = "job 'nosuch' is not over in time"
-    assert (124, True) == (ended.code, f"ended as timeout: {why}\n" in ended.err)
-    assert f"1.1.1\t{why}\n1.1.3\t{why}\n" == cit("logs", "--runs", "late").out + (
-        cit("logs", "--runs", "late").err
-    )
 
 
 def test_output_is_shown_byte_for_byte(cit: Cit, queue: Queue) -> None:
