@@ -8,6 +8,7 @@ admission, and has no log.
 from __future__ import annotations
 
 import os
+import re
 
 from cit import amount, files, job, name, printed, queue, section, trace, watch
 from cit.errors import BAD, MISSING, USAGE, Failure
@@ -28,6 +29,9 @@ RESCAN = 1.0  # seconds: how long a change can stay unseen where none is told
 READABLE = queue.STATES
 ALL = queue.KINDS
 TURNS = ("claim", "begin", "end", "result")
+# The beginning of a run of which those below it go on side by side. No log has such a line: in
+# its text a tab is written in another way.
+_FORK = re.compile(rb"\tbegin\t([^\t\n]+)\t(?:stages|matrix)[\t\n]")
 
 
 class Log:
@@ -74,10 +78,13 @@ class Log:
         """The job as all of its file tells it now."""
         return job.fold(queue.lines(self.fd, *ALL))
 
+    def head(self) -> bytes:
+        """The first mebibyte of the trace."""
+        return files.read(self.fd, PIECE, self.start)
+
     def began(self) -> float:
         """When the job was first claimed, in seconds since 1970; else when it was made."""
-        data = files.read(self.fd, PIECE, self.start)
-        for record in trace.only(data, "claim"):
+        for record in trace.only(self.head(), "claim"):
             return trace.seconds(record.time)
         return name.made(self.name.id)
 
@@ -156,6 +163,13 @@ def selection(run: str, streams: Sequence[str], since: bytes) -> Wanted:
         )
 
     return wanted
+
+
+def forked(data: bytes, run: str) -> bool:
+    """Whether some lines of a trace say that things go on side by side in this run."""
+    path, below = run.encode(), f"{run}.".encode()
+    found = (match[1] for match in _FORK.finditer(data))
+    return any(not run or each == path or each.startswith(below) for each in found)
 
 
 def moment(text: str, now: float) -> str:

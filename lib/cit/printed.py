@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         color: bool = False
         times: str = "none"  # none, relative, absolute
         start: float = 0  # seconds since 1970: what relative times count from
-        runs: bool = False  # say which run
+        runs: bool | None = False  # say which run; None is not yet
         aligned: bool = False  # for a terminal; else with tabs
         apart: bool = False  # err and cit go to descriptor 2
 else:
@@ -135,6 +135,7 @@ class Printer:
     def __init__(self, look: Look, write: Callable[[int, bytes], object]) -> None:
         self.look, self._write = look, write
         self._fd, self._parts = 1, list[bytes]()
+        self._widest = 5  # of the runs so far
         # Of each descriptor: the run and stream whose line has not ended there.
         self._open: dict[int, tuple[bytes, bytes]] = {}
         # Of each run and stream: the bytes of a character that goes on in the next record.
@@ -199,7 +200,8 @@ class Printer:
             passed = trace.seconds(block.time.decode()) - look.start
             parts.append((clock(passed) if look.aligned else f"{passed:.3f}").encode())
         if look.runs:
-            parts.append(block.run.ljust(5) if look.aligned else block.run)
+            self._widest = max(self._widest, len(block.run))
+            parts.append(block.run.ljust(self._widest) if look.aligned else block.run)
         if not parts:
             return b""
         if not look.aligned:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import trace
+from cit import logs, trace
 from cit.section import Section
 from cit.trace import Record
 
@@ -264,6 +264,82 @@ def test_a_terminal_shows_the_time_since_the_job_began(made: Made, terminal: Ter
     out = terminal("logs", "--color=never", "timed")
 
     assert "   1:01.250  hello\n" == out
+
+
+# --- runs side by side -----------------------------------------------------------------------
+
+
+def turns(made: Made, step: str = "stages") -> None:
+    made.finished(
+        "turns", begin(2, "1", "sequence"), begin(2, "1.1"), log(2, "1.1", "out", b"first\n"),
+        end(2, "1.1"), begin(2, "1.2", step), begin(2, "1.2.1"), begin(2, "1.2.10"),
+        *(log(3, f"1.2.{n}", "out", b"of %d\n" % n) for n in (1, 10, 1)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["stages", "matrix"])
+def test_a_terminal_says_which_of_the_runs_side_by_side_printed_a_line(
+    made: Made, terminal: Terminal, step: str
+) -> None:
+    turns(made, step)
+
+    shown = terminal("logs", "--color=never", "--time=none", "turns")
+
+    lines = ["1.1    first", "1.2.1  of 1", "1.2.10  of 10", "1.2.1   of 1"]
+    assert lines == shown.splitlines()
+    some = terminal("logs", "--color=never", "--time=none", "-n", "1", "turns.1.2")
+    assert "1.2.1  of 1\n" == some
+
+
+def test_runs_are_not_said_where_one_comes_after_the_other_or_only_one_is_wanted(
+    made: Made, terminal: Terminal
+) -> None:
+    turns(made)
+    runs(made)
+
+    one = terminal("logs", "--color=never", "--time=none", "turns.1.2.1")
+    unwanted = terminal("logs", "--color=never", "--time=none", "--no-runs", "turns")
+    raw = terminal("logs", "--raw", "turns")
+    in_order = terminal("logs", "--color=never", "--time=none", "tree")
+
+    assert "of 1\nof 1\n" == one
+    assert "first\nof 1\nof 10\nof 1\n" == unwanted == raw
+    assert "two\nbelow\ntwenty\n" == in_order
+
+
+def test_a_pipe_is_told_which_run_printed_only_where_that_is_asked_for(
+    made: Made, cit: Cit
+) -> None:
+    turns(made)
+
+    assert "first\nof 1\nof 10\nof 1\n" == cit("logs", "turns").out
+    assert "1.2.10\tof 10\n" in cit("logs", "--runs", "turns").out
+
+
+def test_who_follows_a_job_is_told_of_runs_from_where_they_go_on_side_by_side(
+    made: Made, screen: Callable[..., Screen]
+) -> None:
+    id = made.put("run", "turns", begin(2, "1", "sequence"), log(2, "1.1", "out", b"first\n"))
+    shown = screen("logs", "-f", "--color=never", "--time=none", id)
+    shown.until("first")
+    with made.file(id).open("ab") as file:
+        file.write(trace.render(begin(2, "1.2", "matrix")))
+        file.write(log(3, "1.2.1.1", "out", b"second\n"))
+        file.write(trace.render(Record(at(3), "result", "-", ("ok", "0"))))
+
+    text = shown.end()
+
+    assert not re.search("1\\.1 *first", text)
+    assert "1.2.1.1  second\n" in text
+
+
+@pytest.mark.parametrize(
+    "path", sorted((TOP / "lib" / "cit" / "steps").glob("*.py")), ids=lambda path: path.stem
+)
+def test_every_step_that_runs_things_side_by_side_is_known(path: Path) -> None:
+    record = trace.render(begin(2, "1", path.stem.strip("_").replace("_", "-")))
+
+    assert ("yield Fork(" in path.read_text()) == logs.forked(record, "")
 
 
 # --- JSON ------------------------------------------------------------------------------------

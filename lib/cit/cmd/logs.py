@@ -13,7 +13,7 @@ from cit.printed import Look, Printer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cit.logs import Log
     from cit.printed import Block
@@ -28,12 +28,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="JOB",
         help="id or name of a job; JOB.1.2 is run 1.2 of it, with those below it",
     )
-    p.add_argument(
-        "-f",
-        "--follow",
-        action="store_true",
-        help="go on until the end, and exit with the job's code",
-    )
+    p.add_argument("-f", "--follow", action="store_true",
+                   help="go on until the end, and exit with the job's code")  # fmt: skip
     p.add_argument("-n", "--number", type=int, metavar="N", help="begin with the last N lines")
     p.add_argument(
         "--since", metavar="WHEN", help="begin so long ago (10m), or at a time in UTC (20:37)"
@@ -47,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
         choices=("none", "relative", "absolute"),
         help="when, before each line [relative on a terminal]",
     )
-    p.add_argument("--runs", action="store_true", help="which run, before each line")
+    p.add_argument("--runs", action=argparse.BooleanOptionalAction,
+                   help="which run, before each line [on a terminal, where some run side by side]")
     p.add_argument("--json", action="store_true", help="an object for each line")
     p.add_argument("--color", choices=terminal.COLORS, help="colours, those of the job too [auto]")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
@@ -64,7 +61,7 @@ def main(argv: list[str]) -> int:
         raise Failure(MISSING, f"no log of '{seen.name.id}' is here: cit-why tells why")
     found = logs.admitted(seen.queue, seen.name) if args.follow else seen.name
     with logs.Log(seen.queue, found) as log:
-        printer = _printer(args, log)
+        printer = _printer(args, log, run)
         wanted = logs.selection(run, args.stream or STREAMS[: 2 if args.raw else 3], since)
         if args.number is not None:
             for block in log.last(args.number, wanted):
@@ -73,15 +70,18 @@ def main(argv: list[str]) -> int:
         return (_follow if args.follow else _print)(log, run, wanted, printer)
 
 
-def _printer(args: argparse.Namespace, log: Log) -> Printer:
+def _printer(args: argparse.Namespace, log: Log, run: str) -> Printer:
     tty = terminal.there(1)
+    runs = args.runs
+    if runs is None:
+        runs = (logs.forked(log.head(), run) or None) if tty else False
     times = args.time or ("relative" if tty and not args.raw else "none")
     look = Look(
         raw=args.raw,
         color=terminal.colored(args.color or config.value("color")),
         times=times,
         start=log.began() if times == "relative" else 0,
-        runs=args.runs,
+        runs=runs,
         aligned=tty,
         apart=not args.stream and not args.json and (args.raw or not tty),
     )
@@ -89,8 +89,16 @@ def _printer(args: argparse.Namespace, log: Log) -> Printer:
     return made(look, files.write)
 
 
-def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+def _pieces(log: Log, run: str, printer: Printer) -> Iterator[bytes]:
+    """What is left of the trace; from where things go on side by side lines say their run."""
     for data in log.pieces():
+        if printer.look.runs is None and logs.forked(data, run):
+            printer.look = printer.look._replace(runs=True)
+        yield data
+
+
+def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+    for data in _pieces(log, run, printer):
         for block in filter(wanted, printed.blocks(data)):
             printer.block(block)
         printer.flush()
@@ -110,7 +118,7 @@ def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printe
         state = log.job() if log.skipped else job.Job()
         usual = progress.usual(logs.took(log.queue, log.name.name)) if line.wanted else 0.0
         while True:
-            for data in log.pieces():
+            for data in _pieces(log, run, printer):
                 line.clear()
                 for block in filter(wanted, printed.blocks(data)):
                     printer.block(block)
