@@ -360,8 +360,11 @@ def test_an_approval_that_the_queue_knows_of_holds(made: Made, cit: Cit) -> None
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("alice@laptop", "bob@laptop"), ("echo deployed", "echo broken"), ("deploy it?", "sure?")],
-)
+    [
+        ("alice@laptop", "bob@laptop"), ("echo deployed", "echo broken"), ("deploy it?", "sure?"),
+        ("\tyes\tfine\n", "\tyes\tfine\n2026-11-21T20:37:01.123Z\tdata\t1.1\tversion\t6\n"),
+    ],
+)  # fmt: skip
 def test_an_approval_of_something_else_or_by_nobody_is_asked_anew(
     made: Made, cit: Cit, tmp_path: Path, old: str, new: str
 ) -> None:
