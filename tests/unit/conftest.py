@@ -1,8 +1,8 @@
-"""Programs walked with a list of answers: how the language is tested. And a queue."""
+"""Programs walked with a list of answers: how the language is tested. Queues and workspaces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from cit.wants import (
     Spawn,
     Up,
 )
+from cit.workspace import Workspace
 
 if TYPE_CHECKING:
     from cit.wants import Want
@@ -140,3 +141,22 @@ def push(queue: Queue, drop: Drop) -> Drop:
         return id
 
     return put
+
+
+# --- workspaces ------------------------------------------------------------------------------
+
+ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Where workspaces are made; not there yet."""
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def space(base: Path) -> Iterator[Workspace]:
+    """The workspace of a job `x` of ours whose id ends in y."""
+    made = Workspace(str(base), "x", ID, None)
+    yield made
+    made.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,6 @@ from cit.workspace import Workspace
 
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
 OLD = "01kak5jzc2v8e9j7m3t0q4w6xx"
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def space(base: Path) -> Iterator[Workspace]:
-    made = Workspace(str(base), "x", ID, None)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -17,18 +17,6 @@ from cit.workspace import Workspace
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def space(base: Path) -> Iterator[Workspace]:
-    made = Workspace(str(base), "x", ID, None)
-    yield made
-    made.close()
-
-
 def content(space: Workspace, name: str) -> bytes:
     return Path(space.file(name)).read_bytes()
 
