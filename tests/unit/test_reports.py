@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +17,6 @@ from cit.workspace import Workspace
 
 ONE = Node("exec", {})
 STAGES = Node("stages", {})
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Iterator[Workspace]:
-    found = Workspace(str(tmp_path / "work"), "hello", "01kaj0000000000000000000aa", None)
-    yield found
-    found.close()
 
 
 def told(space: Workspace, tree: Node = ONE, **texts: bytes) -> tuple[Reports, list[Any]]:
