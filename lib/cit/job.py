@@ -31,7 +31,7 @@ else:
     Question = namedtuple("Question", "run verb comment default deadline who")
     Parked = namedtuple("Parked", "time until awaits")
 
-_ASKED = ("answer", "stop", "release", "note")  # may be written while nobody works on it
+_ASKED = ("answer", "stop", "hold", "release", "note")  # may be written while nobody works on it
 
 # The states of a queue in the order of a job's way; a higher one wins over a lower.
 STATES = ("in", "wait", "hold", "park", "run", "done")
@@ -124,13 +124,16 @@ def fold(records: Iterable[Record]) -> Job:
 
 
 def spent(records: Iterable[Record]) -> float:
-    """Seconds that runners worked on a job, without those in which it was parked or held."""
+    """Seconds that runners worked on a job, without those in which it was parked or held.
+
+    One that is held goes on until its command has ended.
+    """
     total, since, until = 0.0, "", ""
     for record in records:
         if record.kind == "claim":
             total += _between(since, until)
             since = until = record.time
-        elif record.kind in ("park", "hold", "result"):
+        elif record.kind in ("park", "result"):
             total += _between(since, record.time)
             since = until = ""
         elif since and record.kind not in _ASKED:
