@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cit.workspace import Workspace
 
 CAP = 1 << 16  # bytes of such a file that are read
+LONG = f"over {CAP} bytes"
 PIECE = 1 << 20
 
 
@@ -31,6 +32,7 @@ class Reports:
         self.data: list[tuple[str, str]] = []
         self.artefacts: list[tuple[str, str]] = []
         self.stages: list[str] = []
+        self._over: list[str] = []  # what has more than is read
         self._fds: dict[str, int] = {}
         try:
             for key, file in self.files.items():
@@ -42,12 +44,17 @@ class Reports:
     def read(self) -> None:
         """Take what the command wrote, through our own descriptors: the names are its."""
         texts = {key: _text(fd) for key, fd in self._fds.items()}
+        self._over = [key for key, fd in self._fds.items() if os.fstat(fd).st_size > CAP]
         self.data = _pairs(texts.get("CIT_DATA", b""))
         self.artefacts = _pairs(texts.get("CIT_ARTEFACTS", b""))
         stages = texts.get("CIT_STAGES", b"").decode("utf-8", "surrogateescape")
+        if "CIT_STAGES" in self._over:
+            stages = LONG  # half of a stage is not to be run: this is no text of stages
         self.stages = [stages] if stages.strip() else []
 
     def record(self, hold: Held) -> None:
+        for key in self._over:
+            hold.record("log", self.run, "cit", f"{key} has {LONG}")
         for name, value in self.data:
             hold.record("data", self.run, name, value)
         for text in self.stages:
@@ -106,7 +113,8 @@ def _sum(workspace: str, path: str) -> tuple[str, int]:
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
         found, size = hashlib.sha256(), 0
-        while piece := os.read(fd, PIECE):
+        # Not beyond what it has now: what runs beside this command may go on writing to it.
+        while piece := os.read(fd, min(PIECE, status.st_size - size)):
             found.update(piece)
             size += len(piece)
         return "sha256:" + found.hexdigest(), size

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cit import reports
+from cit import reports, stages
+from cit.errors import Bad
 from cit.reports import Reports
 from cit.wants import Node
 from cit.workspace import Workspace
@@ -53,7 +54,9 @@ def test_what_a_command_says_in_its_data_file(
     found, records = told(space, CIT_DATA=text)
 
     assert pairs == found.data
-    assert [("data", "1.2", *pair) for pair in pairs] == records
+    assert [("data", "1.2", *pair) for pair in pairs] == [r for r in records if r[0] == "data"]
+    over = len(text) > reports.CAP
+    assert over == (("log", "1.2", "cit", f"CIT_DATA has {reports.LONG}") in records)
 
 
 def test_an_artefact_is_recorded_with_its_sum_and_size(space: Workspace) -> None:
@@ -85,6 +88,17 @@ def test_only_a_program_of_stages_takes_further_ones(space: Workspace) -> None:
     assert "CIT_STAGES" not in none.files
     assert ["more:\n  true\n"] == some.stages
     assert [("stage", "1.2", "more:\n  true\n")] == records
+
+
+def test_half_a_stage_is_no_stage(space: Workspace) -> None:
+    text = b"more:\n" + b"  step\n" * reports.CAP
+
+    some, records = told(space, STAGES, CIT_STAGES=text)
+
+    assert [reports.LONG] == some.stages
+    assert ("log", "1.2", "cit", f"CIT_STAGES has {reports.LONG}") == records[0]
+    with pytest.raises(Bad):
+        stages.text(reports.LONG, stages.Ground(None))
 
 
 def test_nothing_of_it_is_left_beside_the_workspace(space: Workspace) -> None:
