@@ -51,7 +51,7 @@ MOST = 250_000  # runs of a job, which are kept in memory; what cleans up has as
 GAZE = 20  # times as long as a look at other jobs takes they are let alone, while commands run
 FLUSHED = 1000  # runs that may begin before they are written, where no command is executed
 AGAIN = 3  # executions of a lost command that asks for it, so that none ends its machine for ever
-REASONS = ("setup", "nostart", "denied", "limited", "timeout")  # told in the log
+TOLD = ("cancelled",)  # elsewhere, by who asked for it
 
 
 class Interpreter:
@@ -244,7 +244,7 @@ class Interpreter:
         if isinstance(want, Down):
             command.down(self.around, want)
         elif isinstance(want, End):
-            if want.outcome.reason and want.outcome.status in REASONS:
+            if want.outcome.reason and want.outcome.status not in TOLD:
                 self._say(want.run, want.outcome.reason)
             self._note("end", want.run, *replay.fields(want.outcome))
         elif isinstance(want, Spawn):

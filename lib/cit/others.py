@@ -114,7 +114,9 @@ def _ending(queue: Queue, found: Name) -> Outcome:
     if told.status == "cancelled":
         # That job was stopped, and not the one that awaits it, which `cancelled` would end.
         return ended("failed", f"job {found.id} was stopped", code)
-    return Outcome(told.status, code, code - 128 if told.status == "signal" else 0)
+    signal = code - 128 if told.status == "signal" else 0
+    reason = "" if told.status == "ok" else f"job {found.id} ended {told.status}"
+    return Outcome(told.status, code, signal, reason)
 
 
 def _named(queue: Queue, called: str) -> Iterator[Name]:

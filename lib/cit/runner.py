@@ -256,8 +256,13 @@ class _Choice:
     def _possible(self, hold: Held) -> bool:
         if b"needs" not in hold.asked:
             return True
-        needs = asked.parse(hold.asked).job.get("needs", {})
-        return not plan.missing(needs, machine.this(plan.tools(needs)))
+        return not lacking(asked.parse(hold.asked))
+
+
+def lacking(request: Asked) -> str:
+    """What a job needs and this machine does not have, "" where it can run."""
+    needs = request.job.get("needs", {})
+    return plan.missing(needs, machine.this(plan.tools(needs)))
 
 
 def _begin(queue: Queue, request: Asked) -> Held:

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from cit import name, section, sight, table, toml, trace, usage
 from cit.amount import human_duration, human_size
-from cit.errors import Failure
+from cit.errors import MISSING, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +44,20 @@ else:
     )
 
 HEADER = (
-    "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USER", "SYS", "MEMORY", "STATUS", "VERSION",
+    "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USR", "SYS", "MEMORY", "STATUS", "VERSION",
 )  # fmt: skip
 PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
 STATES = ("in", "wait", "hold", "park", "run", "bad", "done")  # in the order of a job's way
 COLORS = {"ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan",
           "in": "dim"}  # fmt: skip
+
+
+def expect(queue: Queue, called: str) -> None:
+    """Raise Failure(MISSING) where nothing of that name ever ran and no program is called so."""
+    from cit import programs as stored  # not for whoever finds what he looks for
+
+    if next(find(queue, called, STATES), None) is None and called not in stored.names(queue):
+        raise Failure(MISSING, f"no program and no job '{called}' in '{queue.path}'")
 
 
 def find(queue: Queue, called: str, states: Collection[str] = STATES) -> Iterator[Row]:

@@ -110,6 +110,18 @@ def test_on_a_terminal_the_value_is_asked_for(
     assert answers == [answer[2] for answer in given(queue, id)]
 
 
+@pytest.mark.parametrize(("typed", "answers"), [("2.0\n", ["2.0"]), ("\n", ["no"]), ("\4", [])])
+def test_on_a_terminal_an_empty_line_is_the_value_that_a_let_offers(
+    queue: Queue, asking: Ask, terminal: Callable[..., str], typed: str, answers: list[str]
+) -> None:
+    id = asking("1.2", verb="let")
+
+    text = terminal("answer", id, typed=typed)
+
+    assert "value [no]: " in text
+    assert answers == [answer[2] for answer in given(queue, id)]
+
+
 def test_a_word_that_is_neither_yes_nor_no_is_a_wrong_call(
     cit: Cit, queue: Queue, asking: Ask
 ) -> None:

@@ -486,7 +486,7 @@ def test_a_terminal_shows_runs_in_columns_and_says_that_there_are_more(
 
     assert (
         "ID                          CREATED              STARTED   STOPPED              CODE"
-        "   USER   SYS  MEMORY  STATUS  VERSION\n"
+        "    USR   SYS  MEMORY  STATUS  VERSION\n"
         f"{id}  2026-11-21 20:37:11  20:37:13  2026-11-22 20:37:16     0  250ms"
         "  1.5s      1M  ok            7\n"
         "cit-ls: the newest 1; --all shows them all\n"
@@ -522,3 +522,10 @@ def test_a_demo_program_does_what_it_says(
 
     assert 0 == ended.code, cit("logs", called.replace(" ", "-"))
     assert printed in cit("logs", ended.out.strip()).out.splitlines()
+
+
+def test_the_runs_of_a_name_that_nobody_knows_are_missing(cit: Cit, queue: Queue) -> None:
+    ended = cit("ls", "--runs", "nosuch")
+
+    said = f"cit-ls: no program and no job 'nosuch' in '{queue.path}'\n"
+    assert (66, "", said) == (ended.code, ended.out, ended.err)

@@ -276,6 +276,32 @@ def test_what_cannot_be_is_refused_and_nothing_is_run(
     assert [] == list(queue.every())
 
 
+def test_what_a_job_needs_and_the_machine_has_not_is_told_at_once(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    (tmp_path / "needs.toml").write_text('program = "true"\n[needs]\ntools = ["nosuchtool"]\n')
+
+    ended = cit("run", tmp_path / "needs.toml")
+
+    said = "job 'needs' cannot run here: it needs 'nosuchtool', which this machine does not have"
+    assert (1, "", f"cit-run: {said}\n") == (ended.code, ended.out, ended.err)
+    assert [] == list(queue.every())
+
+
+def test_why_what_was_awaited_is_to_blame_is_in_the_log(
+    cit: Cit, queue: Queue, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.lurch").write_text("(no-op 3)")
+    (tmp_path / "after.lurch").write_text('(sequence (await job "bad"))')
+    cit("run", tmp_path / "bad.lurch")
+    [bad] = queue.names("done")
+
+    ended = cit("run", tmp_path / "after.lurch")
+
+    assert 3 == ended.code
+    assert f"job {bad.id} ended failed\n" == cit("logs", "after").err
+
+
 def test_bad_data_is_told_with_its_place(cit: Cit, queue: Queue) -> None:
     ended = cit("run", "-", input="(sequence\n  (exce))\n")
 

@@ -58,9 +58,13 @@ def _asked(posed: Posed, question: Question) -> str | None:
     sys.stdout.flush()
     if not (terminal.there(0) and terminal.there(1)):
         return None
-    sys.stderr.write("yes or no: " if question.verb == "approve" else "value: ")
+    approves = question.verb == "approve"
+    sys.stderr.write("yes or no: " if approves else f"value [{table.cell(question.default)}]: ")
     sys.stderr.flush()
-    return sys.stdin.readline().removesuffix("\n") or None
+    line = sys.stdin.readline()
+    # To approve nothing is taken for granted; the end of input is no answer at all.
+    default = None if approves or not line else question.default
+    return line.removesuffix("\n") or default
 
 
 def _otherwise(question: Question) -> list[tuple[str, str]]:

@@ -101,6 +101,7 @@ def _runs(
     if not queue.readable:
         raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
     rows = runs.find(queue, args.runs, states)
+    runs.expect(queue, args.runs)
     rows = (each for each in rows if not statuses or each.status in statuses)
     some = (each for _, each in zip(range(limit), rows, strict=False))
     form = "screen" if screen else "json" if args.json else "\0" if args.null else "\n"

@@ -81,6 +81,9 @@ def _run(args: argparse.Namespace, command: list[str]) -> int:
         args.file, command, args.bring, request.changes(args), id, str(queue.setting("name"))
     )
     echo = None if args.quiet else _echo()
+    lacking = runner.lacking(job)
+    if lacking:
+        raise Failure(NO, f"job '{job.job['name']}' cannot run here: it {lacking}")
     outcome = runner.run(queue.path, job, echo, stepping=args.step)
     home.receive([send.receipt("ran", job, queue.path)])
     if outcome.status not in ("ok", "failed"):
