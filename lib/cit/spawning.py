@@ -36,7 +36,8 @@ def spawn(hold: Held, who: str, want: Spawn, noted: tuple[str, ...]) -> str | Ou
     try:
         program = programs.find(queue, want.program, int(noted[2]) if noted else want.version)
         id = noted[0] if noted else request.Ids().next()
-        origin = {"kind": "spawn", "job": hold.name.id, "run": want.run}
+        who = _first(queue, hold, who)
+        origin = {"kind": "spawn", "job": hold.name.id, "run": want.run, "who": who}
         job = programs.request(queue, program, id, origin, {})
     except Failure as failure:
         return Outcome("nostart", 127 if failure.code == MISSING else 126, reason=str(failure))
@@ -54,6 +55,17 @@ def spawn(hold: Held, who: str, want: Spawn, noted: tuple[str, ...]) -> str | Ou
         patiently(lambda: queue.note("spawn", id, f"{program.name} by {hold.name.id}", who))
     _publish(queue, job)
     return id
+
+
+def _first(queue: Queue, hold: Held, who: str) -> str:
+    """In whose name a job spawns: of one that was spawned itself, whoever pushed the first.
+
+    The queue's owner pushed that one, so that what it says of its origin is his word.
+    """
+    origin = asked.parse(hold.asked).job.get("origin", {})
+    if origin.get("kind") == "spawn" and who == people.who(queue.owner):
+        return str(origin.get("who", who))
+    return who
 
 
 def _refused(queue: Queue, job: asked.Asked, who: str, called: str) -> Outcome | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 
 import pytest
 
-from cit import asked, files, name, spawning
+from cit import admission, asked, files, held, name, people, programs, spawning
 from cit.queue import Queue
+from cit.wants import Outcome, Spawn
 
 JOB = asked.compose(b"#!/bin/true\n", name.make(1 << 40, bytes(10)), "main", "nightly", {})
 
@@ -40,3 +42,32 @@ def test_a_disk_that_fails_is_not_waited_for(queue: Queue) -> None:
 
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         spawning._publish(queue, JOB)
+
+
+# --- in whose name -----------------------------------------------------------------------------
+
+
+def spawned(queue: Queue, id: str, who: str, program: str) -> str | Outcome:
+    """What comes of a job, pushed by that user, that starts a program."""
+    hold = held.take(queue, queue.find(id))
+    assert hold
+    with hold:
+        answer = spawning.spawn(hold, who, Spawn("1.1", program, None), ())
+    admission.admit(queue)
+    return answer
+
+
+@pytest.mark.parametrize("who", ["alice@laptop", people.who()])
+def test_what_was_spawned_spawns_in_the_name_of_who_pushed_the_first(
+    queue: Queue, push: Callable[..., str], who: str
+) -> None:
+    """Else he would have it run what he may not, by a program that spawns another."""
+    programs.store(queue, "inner", b'(isolate (none) (exec "/bin/true"))')
+    programs.store(queue, "outer", b'(spawn "inner")')
+
+    outer = spawned(queue, push(), who, "outer")
+    inner = spawned(queue, str(outer), people.who(), "inner")
+
+    assert (who == people.who()) == isinstance(inner, str)
+    if isinstance(inner, Outcome):
+        assert f"{who} may not (none in queue.toml)" in inner.reason
