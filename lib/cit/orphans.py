@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+HOLDS = "CIT_HOLDS"  # what such a process has instead of CIT_ID, so that it is not measured
 _ENVIRONMENT = 1 << 20  # bytes of it that are looked at
 
 
@@ -45,12 +46,13 @@ def below(keep: Collection[int] = ()) -> set[int]:
     return found
 
 
-def marked(id: str, run: str = "") -> set[int]:
+def marked(id: str, run: str = "", key: str = "CIT_ID") -> set[int]:
     """The processes with CIT_ID=id in their environment that we may look at, but for us.
 
-    With `run` only those that have CIT_RUN=run as well.
+    With `run` only those that have CIT_RUN=run as well. `key` is HOLDS for what does not run
+    for the job but holds its isolation.
     """
-    marks = [b"\0CIT_ID=" + os.fsencode(id) + b"\0"]
+    marks = [os.fsencode(f"\0{key}={id}\0")]
     marks += [b"\0CIT_RUN=" + os.fsencode(run) + b"\0"] if run else []
     found = set()
     for entry in os.listdir("/proc"):
@@ -119,8 +121,9 @@ def end_all(
 
 
 def _left(id: str, run: str, keep: Collection[int]) -> set[int]:
-    found = set() if run else below(keep)
-    return found | (marked(id, run) - set(keep) if id else set())
+    if run:
+        return marked(id, run) - set(keep)
+    return below(keep) | (marked(id) | marked(id, key=HOLDS)) - set(keep) if id else below(keep)
 
 
 def bury() -> None:

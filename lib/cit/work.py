@@ -23,6 +23,7 @@ from cit.interpreter import Interpreter
 from cit.isolation import SetupFailed
 from cit.supervise import Loop
 from cit.waits import Parked
+from cit.wants import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cit.held import Held
     from cit.history import Taken
     from cit.trace import Record
-    from cit.wants import Outcome
 
 
 def work(hold: Held, means: Means) -> Outcome | None:

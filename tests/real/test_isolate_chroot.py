@@ -515,12 +515,16 @@ def test_it_has_its_own_namespaces_but_the_network(up: Cell) -> None:
     ]
 
 
+# A shell that cannot fork ends, and so may all of them before anybody has looked: then again.
+BOMB = "bomb() { bomb & bomb & wait; }"
+
+
 def test_a_fork_bomb_stays_within_its_limit_and_is_gone_afterwards(up: Cell) -> None:
     def work() -> tuple[int, int]:
         most = 0
         with chroot.enter(up.handle, up.place) as entry:
             child, out = begin(
-                up.place, entry, "/bin/sh", "-c", "bomb() { bomb & bomb & wait; }; bomb 2>&1",
+                up.place, entry, "/bin/sh", "-c", f"{BOMB}; while :; do (bomb 2>&1); done",
                 limits=[(resource.RLIMIT_NPROC, 60)],
             )  # fmt: skip
             deadline = time.monotonic() + SECONDS
@@ -544,6 +548,16 @@ def test_a_fork_bomb_stays_within_its_limit_and_is_gone_afterwards(up: Cell) -> 
 # --- when something is killed ------------------------------------------------------------------
 
 SLEEPS = "trap '' TERM; echo $$; while :; do sleep 1000; done"
+
+
+def test_what_holds_the_namespaces_is_found_by_the_id_of_the_job(cell: Cell) -> None:
+    cell.up("busybox")
+
+    def work() -> int:
+        with chroot.enter(cell.handle, cell.place):
+            return len(orphans.marked(cell.place.id, key=orphans.HOLDS))
+
+    assert 0 < cell.apart(work)
 
 
 def test_the_middle_process_survives_a_polite_end(cell: Cell) -> None:

@@ -74,7 +74,9 @@ def test_what_a_command_leaves_is_below_who_adopts_orphans(script: str) -> None:
 def test_who_does_not_adopt_finds_it_by_its_id() -> None:
     child, left = leave(DAEMON)
     with child:
-        assert left in orphans.marked(ID)
+        deadline = time.monotonic() + 30
+        while left not in orphans.marked(ID):  # it says its pid before it has exec'd
+            assert time.monotonic() < deadline
         assert orphans.marked(ID[:-1]) == set()
 
         orphans.end_all(ID, keep=child.pids)
@@ -109,14 +111,15 @@ def test_nothing_to_find_is_nothing_to_do() -> None:
 def test_a_fork_bomb_is_ended_too() -> None:
     def look() -> None:
         child = proc.start(
-            ["/bin/sh", "-c", "bomb() { bomb & bomb & wait; }; bomb"],
+            # A shell that cannot fork ends, and so may all of them before anybody has looked.
+            ["/bin/sh", "-c", "bomb() { bomb & bomb & wait; }; while :; do (bomb); done"],
             {}, "/", stdout=2, stderr=os.open("/dev/null", os.O_WRONLY),
             user=(54321, 54321), limits=[(resource.RLIMIT_NPROC, 200)],
         )  # fmt: skip
         deadline = time.monotonic() + 30
-        while len(orphans.below()) < 150 and time.monotonic() < deadline:
+        while len(orphans.below()) < 50 and time.monotonic() < deadline:
             os.sched_yield()
-        assert len(orphans.below()) >= 150
+        assert len(orphans.below()) >= 50
 
         child.signal(9)
         assert set() == orphans.end_all(keep=child.pids)

@@ -20,7 +20,7 @@ import os
 import select
 import signal
 
-from cit import proc, template, tree
+from cit import orphans, proc, template, tree
 from cit.isolation import Entry, SetupFailed, barred
 
 TYPE_CHECKING = False
@@ -185,7 +185,8 @@ class enter:
         complaint = self._keep(os.memfd_create("complaint"))
         self.bwrap = proc.start(
             [program, "--args", str(args), "--info-fd", str(tell), "--", *template.HOLDER[spec]],
-            {}, "/", stdin=hello, stdout=out, stderr=complaint,
+            # If we are killed before bubblewrap has made sure to die with us, it is found by this.
+            {orphans.HOLDS: self.place.id}, "/", stdin=hello, stdout=out, stderr=complaint,
             keep=[args, passwd, group, tell], user=self.place.user,
         )  # fmt: skip
         self._drop(hello, out, tell, args, passwd, group)
