@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 VALUES = 10  # of a loop
 
 
@@ -18,7 +20,7 @@ def steps(count: int) -> str:
 
 def asking(records: int) -> str:
     """Steps that leave about so many records, at least, and then a question."""
-    turns = max(round((records / 2) ** (1 / 3)) + 1, 1) if records > 1 else 1
+    turns = ceil((records / 2) ** (1 / 3)) if records > 1 else 1
     loops = _loop("a", turns, _loop("b", turns, _loop("c", turns, "(no-op)")))
     return f'(sequence {loops} (approve null "go on?"))\n'
 

@@ -111,18 +111,20 @@ class Interpreter:
         lost = self.around.request.job.get("retry", {}).get("on_lost")
         again = AGAIN if lost == "again" else 0
         walking = walk.walk(tree, self.steps, variables, again, root)
+        # A trace may hold a hundred thousand answers: what is looked up here is looked up once.
+        send, find, early = walking.send, self.old.find, self.old.early
         answer: Any = None
         try:
             while True:
-                want = walking.send(answer)
+                want = send(answer)
                 if want is None:
                     answer = self._next()
                     continue
                 if isinstance(want, Begin) and want.cleanup:
                     self.cleanups.add(want.run)
-                found = self.old.find(want)
+                found = find(want)
                 if found and not (isinstance(want, Exec) and self._cut(want, found[0])):
-                    answer = LATER if self.old.early(want.run, found[0]) else found[0]
+                    answer = LATER if early(want.run, found[0]) else found[0]
                 elif self.settled:
                     answer = self._answer(want)
                 else:

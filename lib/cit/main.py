@@ -49,7 +49,7 @@ def start(name: str) -> None:
     """Run the command `name` with the arguments of this process; does not return."""
     # Commands are short, or make little that refers to itself: collecting for it after each few
     # hundred objects would be a third of the time of reading a long trace.
-    gc.set_threshold(100_000)
+    gc.set_threshold(500_000)
     for number in range(3):
         # A file opened later must not become the standard output of a child.
         try:

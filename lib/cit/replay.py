@@ -97,30 +97,32 @@ class Replay:
         An Exec that had begun and has no end is lost. Raises Bad, with the line, if the
         trace says something else than the program.
         """
-        found = self._find(want)
-        if found is None:
-            self._live.add(want.run)
-        return found
+        run = want.run
+        answer: tuple[Any] | None = None
+        if isinstance(want, Begin):
+            found = self._take("begin", run)
+            if found:
+                if found[1][:1] != (want.step,):
+                    raise _differs(found, "begin", run, f"begin {run} {want.step}")
+                self._line = found[0]
+                return DONE
+            answer = self._end(run)  # a run that was refused has an end and no begin
+        elif isinstance(want, End):
+            found = self._take("end", run)
+            if found:
+                if not _same(found[1], want.outcome):
+                    words = " ".join(fields(want.outcome)).rstrip()
+                    raise _differs(found, "end", run, f"end {run} {words}")
+                self._line = found[0]
+                return DONE
+        else:
+            answer = self._find(want)
+        if answer is None:
+            self._live.add(run)
+        return answer
 
     def _find(self, want: Want) -> tuple[Any] | None:
         run = want.run
-        if isinstance(want, Begin):
-            begun = self._take("begin", run)
-            if begun is None:  # a run that was refused has an end and no begin
-                return self._end(run)
-            if begun[1][:1] != (want.step,):
-                raise _differs(begun, "begin", run, f"begin {run} {want.step}")
-            self._line = begun[0]
-            return DONE
-        if isinstance(want, End):
-            end = self._take("end", run)
-            if end is None:
-                return None
-            if not _same(end[1], want.outcome):
-                words = " ".join(fields(want.outcome)).rstrip()
-                raise _differs(end, "end", run, f"end {run} {words}")
-            self._line = end[0]
-            return DONE
         if isinstance(want, Down):
             return DONE if self._take("down", run) else None
         if isinstance(want, Ask):
