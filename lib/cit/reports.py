@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CAP = 1 << 16  # bytes of such a file that are read
 LONG = f"over {CAP} bytes"
 PIECE = 1 << 20
+MOST = 8 << 30  # bytes of an artefact: while its sum is made nobody looks after the job
 
 
 class Reports:
@@ -112,6 +113,8 @@ def _sum(workspace: str, path: str) -> tuple[str, int]:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
+        if status.st_size > MOST:
+            raise ValueError(f"over {MOST >> 30} GiB")
         found, size = hashlib.sha256(), 0
         # Not beyond what it has now: what runs beside this command may go on writing to it.
         while piece := os.read(fd, min(PIECE, status.st_size - size)):

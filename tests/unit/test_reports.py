@@ -69,11 +69,13 @@ def test_an_artefact_is_recorded_with_its_sum_and_size(space: Workspace) -> None
     assert [("artefact", "1.2", "app", sha256, "6")] == records
 
 
-@pytest.mark.parametrize("path", ["missing", "/etc/passwd", "../x", "link", "dir/x", "a"])
+@pytest.mark.parametrize("path", ["missing", "/etc/passwd", "../x", "link", "dir/x", "a", "huge"])
 def test_what_cannot_be_an_artefact_is_said_and_not_recorded(space: Workspace, path: str) -> None:
     os.symlink("/etc/passwd", os.path.join(space.path, "link"))
     os.symlink("/etc", os.path.join(space.path, "dir"))
     os.mkfifo(os.path.join(space.path, "a"))
+    with open(os.path.join(space.path, "huge"), "wb") as file:
+        file.truncate(reports.MOST + 1)
 
     _, records = told(space, CIT_ARTEFACTS=f"app\t{path}\n".encode())
 
