@@ -162,6 +162,8 @@ def inherit(queue: Queue, request: Asked, who: str, space: Workspace) -> tuple[b
     found = queue.now(old)
     if found is None:
         return False, f"no workspace: this queue has no job {old}"
+    if found.state != "done":
+        return False, f"no workspace: job {old} has not ended"  # and works in it
     source = os.path.join(queue.home, found.name, found.id)
     if not os.path.isdir(source):
         return False, f"no workspace of job {old} on this machine"

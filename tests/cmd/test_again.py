@@ -393,3 +393,4 @@ def test_an_approval_in_a_job_that_has_not_ended_is_asked_anew(
     work(cit)
 
     assert "park" == made.file(again).parent.name
+    assert f"no workspace: job {id} has not ended" in made.file(again).read_text()
