@@ -271,6 +271,8 @@ def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
             details.append(("cit", text))
     if worst:
         details.append(("do", "cit-logs", f"{found.id}.{worst.path}"))
+        if not worst.path.startswith("0"):  # what it needs is looked for again in any case
+            details.append(("do", f"cit-push --again {found.id} --from {worst.path}"))
     return details
 
 

@@ -281,6 +281,7 @@ def test_a_failed_job_names_the_run_that_failed_and_what_the_runner_said(
         ["run", "1.1", "exec", "nostart", "127"],
         ["cit", "cannot find 'nonesuch'"],
         ["do", "cit-logs", f"{id}.1.1"],
+        ["do", f"cit-push --again {id} --from 1.1"],
     ] == details
 
 
