@@ -201,9 +201,13 @@ def _wait(job: Job, record: Record) -> None:
 
 
 def _park(job: Job, record: Record) -> None:
-    wishes = (wish.strip().partition(" ") for wish in column(record, 1).split(","))
-    awaits = tuple((what, _plain(name)) for what, _, name in wishes if name)
-    job.parked = Parked(record.time, column(record, 0), awaits)
+    job.parked = Parked(record.time, column(record, 0), awaited(record))
+
+
+def awaited(record: Record) -> tuple[tuple[str, str], ...]:
+    """What a `park` record says that the job awaits: pairs of `job` or `artefact`, and a name."""
+    things = (thing.strip().partition(" ") for thing in column(record, 1).split(","))
+    return tuple((what, _plain(name)) for what, _, name in things if name)
 
 
 def _plain(text: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cit.answers import Answer
     from cit.job import Job, Parked
     from cit.name import Name
-    from cit.others import Wish
+    from cit.others import Awaited
     from cit.queue import Queue
 
 STALE = 3600  # seconds after which a dot file is what a cut left behind
@@ -167,7 +167,7 @@ def wake(queue: Queue, now: float) -> None:
             goes_on.append(found)
         elif found.due == name.FOR_OTHERS:
             awaiting.append(found)
-    for found in [*goes_on, *_awaited_nothing(queue, awaiting, now)]:
+    for found in [*goes_on, *_done_waiting(queue, awaiting, now)]:
         hold = held.take(queue, found)
         if hold:
             with hold:
@@ -182,10 +182,10 @@ def _set_back(directory: files.Directory, found: Name, now: float) -> bool:
         return False
 
 
-def _awaited_nothing(queue: Queue, awaiting: list[Name], now: float) -> list[Name]:
+def _done_waiting(queue: Queue, awaiting: list[Name], now: float) -> list[Name]:
     """Those for which something of what they await is over, or their time."""
     goes_on: list[Name] = []
-    wishes: dict[Name, set[Wish]] = {}
+    wanted: dict[Name, set[Awaited]] = {}
     for found in awaiting:
         try:
             parked = _parked(queue, found)
@@ -194,17 +194,17 @@ def _awaited_nothing(queue: Queue, awaiting: list[Name], now: float) -> list[Nam
         if parked is None or (parked.until and now >= trace.seconds(parked.until)):
             goes_on.append(found)
         else:
-            wishes[found] = {_wish(found, parked, *each) for each in parked.awaits}
-    over = others.over(queue, set().union(*wishes.values())) if wishes else set()
-    return [*goes_on, *(found for found, wanted in wishes.items() if wanted & over)]
+            wanted[found] = {_awaited(found, parked, *each) for each in parked.awaits}
+    over = others.over(queue, set().union(*wanted.values())) if wanted else set()
+    return [*goes_on, *(found for found, things in wanted.items() if things & over)]
 
 
-def _wish(found: Name, parked: Parked, what: str, called: str) -> Wish:
+def _awaited(found: Name, parked: Parked, what: str, called: str) -> Awaited:
     """Equal for all that await the same, so that one look is enough."""
     own = found.id if called in (found.id, found.name) else ""
     # What ended before had been looked at when it was parked.
     since = trace.seconds(parked.time) // 3600 * 3600 if what == "artefact" else 0.0
-    return others.Wish(what, called, own, since)
+    return others.Awaited(what, called, own, since)
 
 
 def _parked(queue: Queue, found: Name) -> Parked | None:

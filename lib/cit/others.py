@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from typing import NamedTuple
 
-    class Wish(NamedTuple):
+    class Awaited(NamedTuple):
         """What a job awaits; the columns are the arguments of find()."""
 
         what: str
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
-    Wish = namedtuple("Wish", "what called own since", defaults=("", 0.0))
+    Awaited = namedtuple("Awaited", "what called own since", defaults=("", 0.0))
 
 SLACK = 3600  # seconds: for clocks that do not agree
 
@@ -49,26 +49,26 @@ def find(queue: Queue, what: str, called: str, own: str = "", since: float = 0.0
     return _last(queue, newest) if newest else None
 
 
-def over(queue: Queue, wishes: Iterable[Wish]) -> set[Wish]:
+def over(queue: Queue, things: Iterable[Awaited]) -> set[Awaited]:
     """Those of these that have come to their end. The directories are read once for all of
     them, and for a job that is awaited no file is."""
-    wishes = set(wishes)
-    jobs = {wish.called for wish in wishes if wish.what == "job"}
+    things = set(things)
+    jobs = {thing.called for thing in things if thing.what == "job"}
     places = _places(queue, jobs) if jobs else {}
     dead = queue.tombstones() if any(map(name.is_id, jobs - places.keys())) else {}
-    return {wish for wish in wishes if _is_over(queue, wish, places, dead)}
+    return {thing for thing in things if _is_over(queue, thing, places, dead)}
 
 
 def _is_over(
-    queue: Queue, wish: Wish, places: dict[str, dict[str, str]], dead: Container[str]
+    queue: Queue, thing: Awaited, places: dict[str, dict[str, str]], dead: Container[str]
 ) -> bool:
-    if wish.what == "artefact":
-        return find(queue, *wish) is not None
-    if wish.called == wish.own:
+    if thing.what == "artefact":
+        return find(queue, *thing) is not None
+    if thing.called == thing.own:
         return True
-    there = places.get(wish.called, {})
-    newest = max((id for id in there if id != wish.own), default="")
-    return there[newest] in ("done", "bad") if newest else wish.called in dead
+    there = places.get(thing.called, {})
+    newest = max((id for id in there if id != thing.own), default="")
+    return there[newest] in ("done", "bad") if newest else thing.called in dead
 
 
 def _places(queue: Queue, words: Container[str]) -> dict[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from collections import namedtuple
 
 from cit import config, listing, name, row, section, table, terminal, toml
 from cit.errors import DENIED, MISSING, USAGE, Failure
-from cit.job import column
+from cit.job import awaited, column
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -87,10 +87,8 @@ def _told(seen: Seen, names: Mapping[str, list[str]]) -> Iterator[Edge]:
         if record.kind == "spawn":
             yield Edge(column(record, 0), id, "spawn", record.run, noted=True)
         elif record.kind == "park":
-            for wish in column(record, 1).split(","):
-                _, _, word = wish.strip().partition(" ")
-                if word:
-                    yield Edge(id, _meant(word.partition("/")[0], id, names), "await")
+            for _, word in awaited(record):
+                yield Edge(id, _meant(word.partition("/")[0], id, names), "await")
 
 
 def _meant(word: str, by: str, names: Mapping[str, list[str]]) -> str:

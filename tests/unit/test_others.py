@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cit import held, name, others, prune
-from cit.others import Wish
+from cit.others import Awaited
 from cit.queue import Queue
 from cit.wants import OK, Outcome, ended
 
@@ -24,8 +24,8 @@ def end(queue: Queue, id: str, status: str = "ok", code: int = 0, *made: str) ->
         hold.finish(status, code)
 
 
-def over(queue: Queue, *wish: Any) -> bool:
-    return {Wish(*wish)} == others.over(queue, [Wish(*wish)])
+def over(queue: Queue, *what: Any) -> bool:
+    return {Awaited(*what)} == others.over(queue, [Awaited(*what)])
 
 
 @pytest.mark.parametrize("by", ["id", "name"])
