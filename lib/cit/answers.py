@@ -1,6 +1,6 @@
-"""Answers: what people ask of a job that somebody else holds.
+"""Wishes that wait in `answers/`: what people ask of a job that somebody else holds.
 
-A file in `answers/` holds one record: stop, hold, release, note, answer. Its name begins
+A file there holds one record: stop, hold, release, note, answer. Its name begins
 with the id of the job; its owner, as the kernel knows him, is its author, whatever the
 text says. The holder of the job writes it into the trace and then removes the file.
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from cit.job import Job, Question
     from cit.queue import Queue
 
-    class Answer(NamedTuple):
+    class Wish(NamedTuple):
         file: str
         id: str
         kind: str
         run: str
         text: str
         uid: int
-        token: str  # tells this answer from an equal one
+        token: str  # tells this wish from an equal one
         more: tuple[str, ...] = ()  # what the kind has besides
         made: float = 0.0  # when it came, by the clock of the kernel
 else:
     from collections import namedtuple
 
-    Answer = namedtuple("Answer", "file id kind run text uid token more made", defaults=((), 0.0))
+    Wish = namedtuple("Wish", "file id kind run text uid token more made", defaults=((), 0.0))
 
 KINDS = frozenset({"stop", "hold", "release", "note", "answer"})
 CAP = 64 << 10  # bytes of a text, or of a value
@@ -66,8 +66,8 @@ def send(
         raise Failure(DENIED, f"cannot {kind} job '{found.id}': permission denied") from None
 
 
-def pending(queue: Queue, id: str = "") -> list[Answer]:
-    """The answers that wait, for one job or for all; what cannot be one is removed.
+def pending(queue: Queue, id: str = "") -> list[Wish]:
+    """The wishes that wait, for one job or for all; what cannot be one is removed.
 
     Raises OSError where they cannot be read now.
     """
@@ -76,60 +76,60 @@ def pending(queue: Queue, id: str = "") -> list[Answer]:
     for file in sorted(directory.names()):
         if not file.startswith(id):
             continue
-        answer = _read(directory, file)
-        if answer:
-            found.append(answer)
+        wish = _read(directory, file)
+        if wish:
+            found.append(wish)
     # In the order in which they were made, as far as the clock can tell.
-    return [answer for _, answer in sorted(found)]
+    return [wish for _, wish in sorted(found)]
 
 
-def refusal(queue: Queue, answer: Answer, job: Job, now: float = 0.0) -> str:
+def refusal(queue: Queue, wish: Wish, job: Job, now: float = 0.0) -> str:
     """Why it is not done; "" where it is. `job` is all that its trace says up to this moment."""
-    return stranger(queue, answer, job) or moot(answer, job, now)
+    return stranger(queue, wish, job) or moot(wish, job, now)
 
 
-def stranger(queue: Queue, answer: Answer, job: Job) -> str:
+def stranger(queue: Queue, wish: Wish, job: Job) -> str:
     """Why this person may not; "" where he may.
 
     The queue's owner and who pushed the job may, unless a question is for others; root always.
     """
-    question = job.asks.get(answer.run) if answer.kind == "answer" else None
+    question = job.asks.get(wish.run) if wish.kind == "answer" else None
     if question and question.who:
-        may = people.allowed(answer.uid, queue.owner, list(question.who))
+        may = people.allowed(wish.uid, queue.owner, list(question.who))
     else:
-        may = answer.uid == queue.owner or people.who(answer.uid) == job.who
-    if may or answer.uid == 0:
+        may = wish.uid == queue.owner or people.who(wish.uid) == job.who
+    if may or wish.uid == 0:
         return ""
     if question and question.who:
-        return f"{people.who(answer.uid)} may not answer: that is for {', '.join(question.who)}"
-    return f"{people.who(answer.uid)} may not {answer.kind} a job of {job.who}"
+        return f"{people.who(wish.uid)} may not answer: that is for {', '.join(question.who)}"
+    return f"{people.who(wish.uid)} may not {wish.kind} a job of {job.who}"
 
 
-def moot(answer: Answer, job: Job, now: float) -> str:
+def moot(wish: Wish, job: Job, now: float) -> str:
     """Why there is nothing to do, whoever asks for it; "" where there is."""
-    run = job.runs.get(answer.run)
-    if answer.kind == "answer":
-        return _unasked(answer, job, now)
-    if answer.kind == "stop" and answer.run != "-":
+    run = job.runs.get(wish.run)
+    if wish.kind == "answer":
+        return _unasked(wish, job, now)
+    if wish.kind == "stop" and wish.run != "-":
         if run is None:
-            return f"it has no run {answer.run}"
-        return f"run {answer.run} has ended" if run.ended else ""
+            return f"it has no run {wish.run}"
+        return f"run {wish.run} has ended" if run.ended else ""
     return ""
 
 
-def _unasked(answer: Answer, job: Job, now: float) -> str:
-    question, (value, sha256) = job.asks.get(answer.run), (*answer.more, "", "")[:2]
+def _unasked(wish: Wish, job: Job, now: float) -> str:
+    question, (value, sha256) = job.asks.get(wish.run), (*wish.more, "", "")[:2]
     if question is None:
-        said = next((r for r in reversed(job.answers) if r.run == answer.run), None)
+        said = next((r for r in reversed(job.answers) if r.run == wish.run), None)
         if said:
             who = column(said, 0)
             return f"{who} has answered it" if who else "nobody had answered it in time"
-        return f"run {answer.run} asks nothing" if answer.run != "-" else "it asks nothing"
-    at = f"{answer.run}."
+        return f"run {wish.run} asks nothing" if wish.run != "-" else "it asks nothing"
+    at = f"{wish.run}."
     if any(r.kind == "stop" and at.startswith(f"{r.run}.") for r in job.acts):
-        return f"run {answer.run} was stopped"
+        return f"run {wish.run} was stopped"
     # In time is what came in time, though a tick reads it later.
-    if question.deadline and min(answer.made, now) >= trace.seconds(question.deadline):
+    if question.deadline and min(wish.made, now) >= trace.seconds(question.deadline):
         return f"it had to be answered until {question.deadline}"
     if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
         return "it is for a job that asks something else"
@@ -145,36 +145,36 @@ def unfit(question: Question, value: str) -> str:
     return ""
 
 
-def repeated(job: Job, answer: Answer) -> bool:
-    """Whether the trace has this answer: a cut came before its file was removed.
+def repeated(job: Job, wish: Wish) -> bool:
+    """Whether the trace has this wish: a cut came before its file was removed.
 
     A token alone is no proof: its author chose it, and the trace may be for all to read.
     """
-    mine = answer.kind, answer.run, people.who(answer.uid), answer.token
+    mine = wish.kind, wish.run, people.who(wish.uid), wish.token
     said = [(r, column(r, 2)) for r in [*job.acts, *job.notes]]
     said += [(r, column(r, 3)) for r in job.answers]
     return any((r.kind, r.run, column(r, 0), token) == mine for r, token in said if token)
 
 
-def fields(answer: Answer) -> tuple[str, ...]:
+def fields(wish: Wish) -> tuple[str, ...]:
     """The columns of its record."""
-    who = people.who(answer.uid)
-    if answer.kind == "answer":
-        value, sha256 = (*answer.more, "", "")[:2]
-        return who, value, answer.text, answer.token, sha256
-    return (who, answer.text, answer.token, *answer.more[:1])
+    who = people.who(wish.uid)
+    if wish.kind == "answer":
+        value, sha256 = (*wish.more, "", "")[:2]
+        return who, value, wish.text, wish.token, sha256
+    return (who, wish.text, wish.token, *wish.more[:1])
 
 
-def until(answer: Answer) -> float:
+def until(wish: Wish) -> float:
     """The end of a hold in seconds since 1970, 0 where it has none."""
-    return trace.seconds(answer.more[0]) if answer.kind == "hold" and answer.more else 0.0
+    return trace.seconds(wish.more[0]) if wish.kind == "hold" and wish.more else 0.0
 
 
 def _long(text: str) -> bool:
     return len(text.encode("utf-8", "surrogateescape")) > CAP
 
 
-def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
+def _read(directory: files.Directory, file: str) -> tuple[str, Wish] | None:
     try:
         data, status = files.read_untrusted(directory, file, FILE_CAP)
     except FileNotFoundError:
@@ -205,9 +205,9 @@ def _read(directory: files.Directory, file: str) -> tuple[str, Answer] | None:
             return None
     token = file.rpartition("-")[2]
     # When it got its name: not what its author says, nor what he set its time to.
-    answer = Answer(file, file[:26], record.kind, record.run, text, status.st_uid, token, more,
-                    status.st_ctime)  # fmt: skip
-    return record.time, answer
+    wish = Wish(file, file[:26], record.kind, record.run, text, status.st_uid, token, more,
+                status.st_ctime)  # fmt: skip
+    return record.time, wish
 
 
 def _discard(directory: files.Directory, file: str) -> None:

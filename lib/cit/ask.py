@@ -7,7 +7,7 @@ import os
 import time
 
 from cit import answers, home, manager, sight, start
-from cit.answers import Answer
+from cit.answers import Wish
 from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
 from cit.name import Name
 
@@ -82,7 +82,7 @@ def answer(posed: Posed, value: str, reason: str) -> None:
             raise Failure(USAGE, unfit)
     if posed.job:
         now, more = time.time(), (value, posed.sha256)
-        wish = Answer("", found.id, "answer", run, reason, os.geteuid(), "", more, now)
+        wish = Wish("", found.id, "answer", run, reason, os.geteuid(), "", more, now)
         stranger = answers.stranger(queue, wish, posed.job)
         refused = stranger or answers.moot(wish, posed.job, now)
         if refused:
@@ -95,7 +95,7 @@ def answer(posed: Posed, value: str, reason: str) -> None:
     _at_once(queue)
 
 
-def _refuse(queue: Queue, wish: Answer, why: str) -> None:
+def _refuse(queue: Queue, wish: Wish, why: str) -> None:
     """Have it written down that this was asked."""
     if queue.mine:
         queue.note("refuse", wish.id, f"cannot answer: {why}")
@@ -117,8 +117,9 @@ def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
     if seen.queue is not None:
         _check(seen.queue, seen.name, kind)
         job = _told(seen.queue, seen.name) if run or not seen.queue.mine else None
-        wish = Answer("", seen.name.id, kind, run, "", os.geteuid(), "")
-        stranger = answers.stranger(seen.queue, wish, job) if job else ""
+        wish = Wish("", seen.name.id, kind, run, "", os.geteuid(), "")
+        # In the drop box no trace says yet who pushed it; who serves the queue will know.
+        stranger = answers.stranger(seen.queue, wish, job) if job and job.who else ""
         if stranger:
             # Whoever serves the queue writes down that it was asked.
             answers.send(seen.queue, seen.name, kind, "", run or "-")

@@ -27,7 +27,7 @@ from cit.errors import DENIED, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.answers import Answer
+    from cit.answers import Wish
     from cit.job import Job, Parked
     from cit.name import Name
     from cit.others import Awaited
@@ -102,55 +102,55 @@ def recover(queue: Queue) -> None:
 
 def answer(queue: Queue) -> None:
     """Do what people ask of jobs that nobody runs; what a runner holds, it answers itself."""
-    for asked in answers.pending(queue):
-        found = queue.now(asked.id)
+    for wish in answers.pending(queue):
+        found = queue.now(wish.id)
         if found is None or found.state == "bad":
-            queue.note("refuse", asked.id, f"{asked.kind}: no such job", people.who(asked.uid))
-            queue.directory("answers").remove(asked.file)
+            queue.note("refuse", wish.id, f"{wish.kind}: no such job", people.who(wish.uid))
+            queue.directory("answers").remove(wish.file)
         elif found.state != "in" and (found.state != "run" or _finished(queue, found)):
             hold = held.take(queue, found)
             if hold:
                 with hold:
-                    _act(queue, hold, asked, time.time())
-                queue.directory("answers").remove(asked.file)
+                    _act(queue, hold, wish, time.time())
+                queue.directory("answers").remove(wish.file)
 
 
-def _act(queue: Queue, hold: held.Held, asked: Answer, now: float) -> None:
-    """Write an answer down and do it; where a cut came between the two, only do it."""
+def _act(queue: Queue, hold: held.Held, wish: Wish, now: float) -> None:
+    """Write a wish down and do it; where a cut came between the two, only do it."""
     job = hold.read()
-    if not answers.repeated(job, asked):
-        refused = "it has ended" if job.status and asked.kind != "note" else ""
-        refused = answers.stranger(queue, asked, job) or refused or answers.moot(asked, job, now)
+    if not answers.repeated(job, wish):
+        refused = "it has ended" if job.status and wish.kind != "note" else ""
+        refused = answers.stranger(queue, wish, job) or refused or answers.moot(wish, job, now)
         if refused:
-            who = people.who(asked.uid)
-            queue.note("refuse", asked.id, f"cannot {asked.kind}: {refused}", who)
+            who = people.who(wish.uid)
+            queue.note("refuse", wish.id, f"cannot {wish.kind}: {refused}", who)
             return
-        hold.record(asked.kind, asked.run, *answers.fields(asked))
+        hold.record(wish.kind, wish.run, *answers.fields(wish))
         if job.status:
             hold.seal()
             return
     if hold.settle():
         return
-    if asked.kind == "stop" and not job.claimed:
+    if wish.kind == "stop" and not job.claimed:
         hold.finish("cancelled", 130)
         return
     hold.sync()
-    until = answers.until(asked)
+    until = answers.until(wish)
     if until:
         hold.move("park", -int(-until // 1))
-    elif asked.kind == "hold" and hold.name.state != "hold":
+    elif wish.kind == "hold" and hold.name.state != "hold":
         hold.move("hold")
-    elif hold.name.state in ("hold", "park") and _goes_on(asked, job, now):
+    elif hold.name.state in ("hold", "park") and _goes_on(wish, job, now):
         hold.move("wait")
 
 
-def _goes_on(asked: Answer, job: Job, now: float) -> bool:
+def _goes_on(wish: Wish, job: Job, now: float) -> bool:
     """Whether a job that is laid by goes on because of this.
 
     What has begun has something to put away, which only a runner can: it is stopped there.
     """
-    return asked.kind in ("release", "stop") or (
-        asked.kind == "answer" and not job.withheld(now)
+    return wish.kind in ("release", "stop") or (
+        wish.kind == "answer" and not job.withheld(now)
     )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Detail = tuple[str, ...]  # what it is, then columns
 
-    class Answer(NamedTuple):
+    class Reason(NamedTuple):
         sentence: str
         details: list[Detail]
 
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
-    Answer = namedtuple("Answer", "sentence details")
+    Reason = namedtuple("Reason", "sentence details")
 
 SOME = 5  # jobs that are named of those before it, or at work
 RECENT = 90  # seconds: a manager that cron starts has come by within
 
 
-def why(seen: Seen, now: float, machine: Machine) -> Answer:
-    """The answer for a job. `machine` says what this machine has of some tools."""
+def why(seen: Seen, now: float, machine: Machine) -> Reason:
+    """Why a job is where it is. `machine` says what this machine has of some tools."""
     found, queue = seen.name, seen.queue
     if queue is None or found.state in (sight.HIDDEN, sight.GONE):
         return _out_of_sight(seen)
     if found.state == "in":
         return _dropped(queue, now)
     if found.state == "bad":
-        return Answer(f"was refused: {row.refusal(queue, found)}", [("file", queue.file(found))])
+        return Reason(f"was refused: {row.refusal(queue, found)}", [("file", queue.file(found))])
     told = job.fold(queue.records(found))
     if found.state == "wait":
         return _waiting(queue, found, told, now, machine)
@@ -69,69 +69,69 @@ def why(seen: Seen, now: float, machine: Machine) -> Answer:
     return _ended(queue, found, told, now)
 
 
-def _out_of_sight(seen: Seen) -> Answer:
+def _out_of_sight(seen: Seen) -> Reason:
     path, state = seen.path, seen.name.state
     if state == sight.OUTBOX:
         try:
             Queue(path)
         except Failure as failure:
-            return Answer(
+            return Reason(
                 f"is in your outbox: its queue is away: {failure}",
                 [("queue", path), ("do", "cit-push --flush", "when it is back")],
             )
-        return Answer(
+        return Reason(
             "is in your outbox: its queue was away when it was pushed, and is back",
             [("queue", path), ("do", "cit-push --flush", "sends it")],
         )
     if state == sight.AWAY:
-        return Answer("was pushed, and its queue is away now", [("queue", path)])
+        return Reason("was pushed, and its queue is away now", [("queue", path)])
     if state == sight.HIDDEN:
         owner = people.user(seen.queue.owner) if seen.queue else "its owner"
-        return Answer(f"was accepted; {owner} lets nobody look into the queue", [("queue", path)])
-    return Answer("is not in the queue any more: it had ended, and was pruned", [("queue", path)])
+        return Reason(f"was accepted; {owner} lets nobody look into the queue", [("queue", path)])
+    return Reason("is not in the queue any more: it had ended, and was pruned", [("queue", path)])
 
 
 # --- before it runs --------------------------------------------------------------------------
 
 
-def _dropped(queue: Queue, now: float) -> Answer:
+def _dropped(queue: Queue, now: float) -> Reason:
     ticked = _ticked(queue)
     if ticked and now - ticked < RECENT:
-        return Answer(
+        return Reason(
             f"lies in the drop box: the queue manager was there {_passed(now - ticked)} ago,"
             " and comes again",
             [("queue", queue.path)],
         )
     came = f"for {_passed(now - ticked)}" if ticked else "yet"
-    return Answer(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
+    return Reason(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
 
 
-def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine) -> Answer:
+def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine) -> Reason:
     paused = queue.paused
     before, first = _before(queue, found)
     if paused:
         said = _by(column(paused, 0), paused.time, column(paused, 1), now)
         resume = ("do", "cit-queue resume", queue.path)
-        return Answer(f"waits: the queue is paused {said}", [resume])
+        return Reason(f"waits: the queue is paused {said}", [resume])
     if told.stop:
         said = _by(column(told.stop, 0), told.stop.time, column(told.stop, 1), now)
-        return Answer(f"was stopped {said}: the next runner ends it", _serve(queue))
+        return Reason(f"was stopped {said}: the next runner ends it", _serve(queue))
     needs = _needs(queue, found)
     never = plan.missing(needs, machine(plan.tools(needs)))
     if never:
-        return Answer(f"can never run here: it {never}", [("machine", os.uname().nodename)])
+        return Reason(f"can never run here: it {never}", [("machine", os.uname().nodename)])
     running = [_at_work(queue, other, now) for other in queue.names("run")]
     behind = f"{before or 'no'} job{'s are' if before != 1 else ' is'} before it"
     taken = _taken(queue, len(running))
     if taken >= queue.slots:
         slots = "the only slot is" if queue.slots == 1 else f"all {queue.slots} slots are"
-        return Answer(f"waits: {slots} taken, and {behind}", running[: queue.slots + SOME] + first)
+        return Reason(f"waits: {slots} taken, and {behind}", running[: queue.slots + SOME] + first)
     if not taken and queue.mine:
         also = f", and {behind}" if before else ""
-        return Answer(f"waits: no runner serves this queue now{also}", _serve(queue) + first)
+        return Reason(f"waits: no runner serves this queue now{also}", _serve(queue) + first)
     if before:
-        return Answer(f"waits: {behind}", running[:SOME] + first)
-    return Answer("waits: it is next, and a slot is free", running[:SOME])
+        return Reason(f"waits: {behind}", running[:SOME] + first)
+    return Reason("waits: it is next, and a slot is free", running[:SOME])
 
 
 def _before(queue: Queue, found: Name) -> tuple[int, list[Detail]]:
@@ -172,13 +172,13 @@ def _at_work(queue: Queue, other: Name, now: float) -> Detail:
     return ("running", other.id, other.name, f"for {took}", f"on {told.host}" if told.host else "")
 
 
-def _laid_by(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+def _laid_by(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     waits = pending.sentences(queue, found, told, now)
     if told.withheld(now) or found.state == "hold":
         waits = waits[1:] if told.withheld(now) else waits
         does = [("do", "cit-hold --release", found.id), *(("waits", f"it {w}") for w in waits)]
-        return Answer(_held(told.hold, now), does)
-    return Answer(f"is parked, without a slot: it {'; it '.join(waits) or pending.due(found)}", [])
+        return Reason(_held(told.hold, now), does)
+    return Reason(f"is parked, without a slot: it {'; it '.join(waits) or pending.due(found)}", [])
 
 
 def _held(hold: Record | None, now: float) -> str:
@@ -191,25 +191,25 @@ def _held(hold: Record | None, now: float) -> str:
 # --- while it runs, and after ----------------------------------------------------------------
 
 
-def _running(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     where: list[Detail] = []
     if told.claimed:
         worker = f"on {told.host}", f"pid {told.pid}", f"attempt {told.attempt}"
         where = [("claimed", told.claimed, *worker)]
     if sight.held(queue, found.number) is False:
-        return Answer("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
+        return Reason("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
-        return Answer("is being claimed", [])
+        return Reason("is being claimed", [])
     at = progress.steps(told.open, [_passed(now - trace.seconds(r.began)) for r in told.open])
     at = f": {at}" if at else ""
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
         said = f"{_held(told.hold, now)}, and begins no further step{at}"
-        return Answer(said, [*where, *asks])
-    return Answer(f"is running{at}", [*where, *asks])
+        return Reason(said, [*where, *asks])
+    return Reason(f"is running{at}", [*where, *asks])
 
 
-def _ended(queue: Queue, found: Name, told: Job, now: float) -> Answer:
+def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     parts = [f"ended {told.status} {_ago(told.finished, now)}" if told.finished else "ended"]
     more = row.ending(told)
     if more:
@@ -222,7 +222,7 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Answer:
         aside = f", and lay aside for {human_duration(total - ran)}" if total - ran >= 1 else ""
         parts.append(f"it ran for {human_duration(ran)}{aside}")
     parts.append(_waited(told, first or told.finished))
-    return Answer("; ".join(filter(None, parts)), _blame(queue, found, told))
+    return Reason("; ".join(filter(None, parts)), _blame(queue, found, told))
 
 
 def _first_claim(queue: Queue, found: Name) -> str:

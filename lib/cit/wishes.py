@@ -47,13 +47,13 @@ class Wishes:
         # The clock of the file system is coarse: what came in this instant may not show yet.
         self._seen = changed if time.time_ns() - changed > COARSE else 0
         try:
-            asked = answers.pending(queue, self.hold.name.id)
+            pending = answers.pending(queue, self.hold.name.id)
         except OSError:
             self._seen = 0  # short of descriptors, say: the next look may see them
             return
-        for answer in asked:
-            self._take(answer)
-            directory.remove(answer.file)
+        for wish in pending:
+            self._take(wish)
+            directory.remove(wish.file)
 
     def stopped(self, run: str, *, cleanup: bool = False) -> str:
         """Why a run is to end, "" where it is not: it, what is above it, or all was stopped."""
@@ -87,16 +87,16 @@ class Wishes:
         """The stamp until which it is held; "" is for as long as somebody likes."""
         return column(self.job.hold, 3) if self.job.hold else ""
 
-    def _take(self, answer: answers.Answer) -> None:
+    def _take(self, wish: answers.Wish) -> None:
         queue = self.hold.queue
-        refused = answers.refusal(queue, answer, self.job, time.time())
-        if answers.repeated(self.job, answer):
+        refused = answers.refusal(queue, wish, self.job, time.time())
+        if answers.repeated(self.job, wish):
             return
         if refused:
-            who = people.who(answer.uid)
-            patiently(partial(queue.note, "refuse", answer.id, refused, who))
+            who = people.who(wish.uid)
+            patiently(partial(queue.note, "refuse", wish.id, refused, who))
             return
-        record = self.hold.record(answer.kind, answer.run, *answers.fields(answer))
+        record = self.hold.record(wish.kind, wish.run, *answers.fields(wish))
         patiently(self.hold.sync)
         self._add(record)
 

@@ -1,4 +1,4 @@
-"""What people ask of a job: who they are is the kernel's word, and one answer counts once."""
+"""What people ask of a job: who they are is the kernel's word, and one wish counts once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cit import answers, files, job, people, trace
-from cit.answers import Answer
+from cit.answers import Wish
 from cit.queue import Queue
 from cit.trace import Record
 
@@ -28,11 +28,11 @@ def test_an_answer_says_what_is_asked_of_whom_and_by_whom(queue: Queue, push: Pu
 
     answers.send(queue, found, "note", "a\tb\n\udcff", "1.2")
 
-    [answer] = answers.pending(queue)
+    [wish] = answers.pending(queue)
     assert (found.id, "note", "1.2", "a\tb\n\udcff", os.getuid()) == (
-        answer.id, answer.kind, answer.run, answer.text, answer.uid,
+        wish.id, wish.kind, wish.run, wish.text, wish.uid,
     )  # fmt: skip
-    assert answer.file.startswith(f"{found.id}.1.2-")
+    assert wish.file.startswith(f"{found.id}.1.2-")
 
 
 def test_only_those_of_one_job_are_told(queue: Queue, push: Push) -> None:
@@ -40,7 +40,7 @@ def test_only_those_of_one_job_are_told(queue: Queue, push: Push) -> None:
     answers.send(queue, one, "stop", "")
     answers.send(queue, other, "hold", "")
 
-    assert ["hold"] == [answer.kind for answer in answers.pending(queue, other.id)]
+    assert ["hold"] == [wish.kind for wish in answers.pending(queue, other.id)]
 
 
 def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None:
@@ -48,7 +48,7 @@ def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None
         line = b"2026-11-21T20:37:%02d.000Z\t%s\t-\t-\n" % (second, kind)
         (box(queue) / f"{ID}.--{kind.decode()}").write_bytes(line)
 
-    assert ["hold", "release", "stop"] == [answer.kind for answer in answers.pending(queue)]
+    assert ["hold", "release", "stop"] == [wish.kind for wish in answers.pending(queue)]
 
 
 @pytest.mark.parametrize(
@@ -113,31 +113,31 @@ def test_what_cannot_be_read_for_want_of_descriptors_is_read_another_time(
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     queue._directories["answers"] = whole
-    assert ["stop"] == [answer.kind for answer in answers.pending(queue)]
+    assert ["stop"] == [wish.kind for wish in answers.pending(queue)]
 
 
 def test_a_directory_is_in_nobodys_way(queue: Queue, push: Push) -> None:
     (box(queue) / f"{ID}.--a").mkdir()
     answers.send(queue, queue.find(push()), "stop", "")
 
-    assert ["stop"] == [answer.kind for answer in answers.pending(queue)]
+    assert ["stop"] == [wish.kind for wish in answers.pending(queue)]
 
 
 def test_a_file_whose_name_is_no_text_is_in_nobodys_way(queue: Queue) -> None:
     (box(queue) / f"{ID}.--\udcff").write_bytes(TIME + b"\tnote\t-\ttext\n")
     (box(queue) / "\udcff").write_bytes(b"")
 
-    [answer] = answers.pending(queue)
+    [wish] = answers.pending(queue)
 
-    assert "text" == answer.text
-    assert trace.render(Record("t", "note", "-", answers.fields(answer)))
+    assert "text" == wish.text
+    assert trace.render(Record("t", "note", "-", answers.fields(wish)))
 
 
 # --- who may ---------------------------------------------------------------------------------
 
 
-def answer(uid: int, kind: str = "stop") -> Answer:
-    return Answer("file", ID, kind, "-", "text", uid, "token")
+def wish(uid: int, kind: str = "stop") -> Wish:
+    return Wish("file", ID, kind, "-", "text", uid, "token")
 
 
 def of(who: str) -> job.Job:
@@ -147,7 +147,7 @@ def of(who: str) -> job.Job:
 @pytest.mark.parametrize("kind", sorted(answers.KINDS))
 def test_the_owner_of_the_queue_and_root_may_ask_all(queue: Queue, kind: str) -> None:
     for uid in (queue.owner, 0):
-        assert "" == answers.stranger(queue, answer(uid, kind), of("alice@laptop"))
+        assert "" == answers.stranger(queue, wish(uid, kind), of("alice@laptop"))
 
 
 def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
@@ -155,8 +155,8 @@ def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
     if os.geteuid() == 0:  # then nobody is a stranger by his number alone
         queue.owner = 1
 
-    own = answers.refusal(queue, answer(uid), of(people.who(uid)))
-    others = answers.refusal(queue, answer(uid), of("alice@laptop"))
+    own = answers.refusal(queue, wish(uid), of(people.who(uid)))
+    others = answers.refusal(queue, wish(uid), of("alice@laptop"))
 
     assert "" == own
     assert f"{people.who(uid)} may not stop a job of alice@laptop" == others
@@ -166,25 +166,25 @@ def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
 
 
 def test_an_answer_that_the_trace_has_is_known_again() -> None:
-    record = Record("t", "stop", "-", answers.fields(answer(0)))
-    note = Record("t", "note", "-", answers.fields(answer(0, "note")))
+    record = Record("t", "stop", "-", answers.fields(wish(0)))
+    note = Record("t", "note", "-", answers.fields(wish(0, "note")))
 
-    assert answers.repeated(job.fold([record]), answer(0))
-    assert answers.repeated(job.fold([note]), answer(0, "note"))
-    assert not answers.repeated(job.fold([record]), answer(0)._replace(token="other"))
-    assert not answers.repeated(job.fold([]), answer(0))
+    assert answers.repeated(job.fold([record]), wish(0))
+    assert answers.repeated(job.fold([note]), wish(0, "note"))
+    assert not answers.repeated(job.fold([record]), wish(0)._replace(token="other"))
+    assert not answers.repeated(job.fold([]), wish(0))
 
 
 def test_a_token_that_somebody_else_read_in_the_trace_lets_him_do_nothing() -> None:
-    told = job.fold([Record("t", "hold", "-", answers.fields(answer(0, "hold")))])
+    told = job.fold([Record("t", "hold", "-", answers.fields(wish(0, "hold")))])
 
-    assert not answers.repeated(told, answer(3_999_999_999, "hold"))
-    assert not answers.repeated(told, answer(0, "stop"))
-    assert not answers.repeated(told, answer(0, "hold")._replace(run="1.1"))
+    assert not answers.repeated(told, wish(3_999_999_999, "hold"))
+    assert not answers.repeated(told, wish(0, "stop"))
+    assert not answers.repeated(told, wish(0, "hold")._replace(run="1.1"))
 
 
 def test_no_token_is_no_token_of_anybody() -> None:
     """What a runner or a move in the line writes down has none."""
     told = job.fold([Record("t", "stop", "-", (people.who(0), "interrupted"))])
 
-    assert not answers.repeated(told, answer(0)._replace(token=""))
+    assert not answers.repeated(told, wish(0)._replace(token=""))

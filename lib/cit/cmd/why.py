@@ -12,7 +12,7 @@ from cit.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.reason import Answer
+    from cit.reason import Reason
     from cit.sight import Seen
 
 
@@ -28,33 +28,33 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     for seen in [sight.find(word, args.queue) for word in args.jobs]:
-        answer = reason.why(seen, time.time(), machine.this)
+        why = reason.why(seen, time.time(), machine.this)
         if args.json:
             import json
 
-            sys.stdout.write(json.dumps(_object(seen, answer)) + "\n")
+            sys.stdout.write(json.dumps(_object(seen, why)) + "\n")
         else:
-            sys.stdout.write(table.visible(f"{seen.name.name} {answer.sentence}") + "\n")
-            _details(answer)
+            sys.stdout.write(table.visible(f"{seen.name.name} {why.sentence}") + "\n")
+            _details(why)
     return DONE
 
 
-def _details(answer: Answer) -> None:
+def _details(why: Reason) -> None:
     if terminal.there(1):
         # Nothing is cut: some of it is to be copied.
-        for line in table.lines(answer.details):
+        for line in table.lines(why.details):
             sys.stdout.write(f"{table.GAP}{line}\n")
     else:
-        for detail in answer.details:
+        for detail in why.details:
             sys.stdout.write(table.tabbed(detail))
 
 
-def _object(seen: Seen, answer: Answer) -> dict[str, object]:
+def _object(seen: Seen, why: Reason) -> dict[str, object]:
     return {
         "id": seen.name.id,
         "name": seen.name.name,
         "state": seen.name.state,
         "queue": seen.path,
-        "why": answer.sentence,
-        "details": answer.details,
+        "why": why.sentence,
+        "details": why.details,
     }
