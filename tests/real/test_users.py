@@ -282,6 +282,21 @@ def test_who_sees_a_job_and_may_not_ask_of_it_is_told_so(
     assert ("refuse", who(bob), refused) in shared.said()
 
 
+@pytest.mark.parametrize("verb, state", [("stop", "done"), ("hold", "hold")])
+def test_who_sees_his_job_in_the_drop_box_may_already_ask_of_it(
+    place: Place, people3: tuple[Any, Any, Any], verb: str, state: str
+) -> None:
+    _, alice, _ = people3
+    shared = place.make("--push", "*", "--readers", "all")
+    id = shared.push(alice)
+
+    ended = shared.cit(verb, "--queue", shared.path, id, user=alice)
+
+    assert (0, "", "") == tuple(ended)
+    shared.tick()
+    assert state == shared.state(id)
+
+
 def test_what_is_written_after_admission_changes_nothing(
     shared: Place, people3: tuple[Any, Any, Any]
 ) -> None:
