@@ -193,8 +193,7 @@ def _line(place: Place, seen: Seen | None, now: float, *, color: bool) -> str:
     if seen:
         told = row.read(seen, now)
         status = told.status or told.state
-        words += [seen.name.name, table.style(status, row.COLORS.get(status, "red"))
-                  if color else status]  # fmt: skip
+        words += [seen.name.name, table.state(status) if color else status]
     else:
         words.append("not here")
     if place.edge:

@@ -39,10 +39,6 @@ else:
     )
 
 HEADER = ("ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER", "QUEUE", "REASON")
-COLORS = {
-    "ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan", "in": "dim",
-    OUTBOX: "magenta", AWAY: "dim", HIDDEN: "dim", GONE: "dim",
-}  # fmt: skip
 
 
 def read(seen: Seen, now: float) -> Row:
@@ -187,10 +183,6 @@ def screen(rows: Sequence[Row], now: float, width: int, *, color: bool) -> list[
         for row in rows
     ]
 
-    def paint(line: int, column: int, text: str) -> str:
-        if line == 0:
-            return table.style(text, "dim")
-        return table.style(text, COLORS.get(text.strip(), "red")) if column == 1 else text
-
+    paint = table.painter(1) if color else None
     # Who made a job and where it ran is in cit-show; why it does not run is wanted here.
-    return table.lines(cells, width, (2, 3), paint if color else None, HEADER, spare=(6, 5))
+    return table.lines(cells, width, (2, 3), paint, HEADER, spare=(6, 5))

@@ -48,8 +48,6 @@ HEADER = (
 )  # fmt: skip
 PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
 STATES = ("in", "wait", "hold", "park", "run", "bad", "done")  # in the order of a job's way
-COLORS = {"ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan",
-          "in": "dim"}  # fmt: skip
 
 
 def expect(queue: Queue, called: str) -> None:
@@ -132,13 +130,8 @@ def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
         for row in rows
     ]
 
-    def paint(line: int, column: int, text: str) -> str:
-        if line == 0:
-            return table.style(text, "dim")
-        return table.style(text, COLORS.get(text.strip(), "red")) if column == 8 else text
-
-    right = (4, 5, 6, 7, 9)
-    for text in table.lines(cells, 0, right, paint if color else None, HEADER):
+    right, paint = (4, 5, 6, 7, 9), table.painter(8) if color else None
+    for text in table.lines(cells, 0, right, paint, HEADER):
         yield text + "\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit import history, name, row, story, table, trace
+from cit import history, name, story, table, trace
 from cit.amount import human_duration, human_size
 
 TYPE_CHECKING = False
@@ -18,20 +18,16 @@ EVENTS = ("pushed", "admitted", "claims", "acts", "finished", "notes")
 def lines(told: Story, now: float, width: int, *, color: bool) -> Iterator[str]:
     """The lines of a story: what became of the job, what was asked, and its runs."""
     status = told.get("finished", {}).get("status") or told["state"]
-    shown = table.style(status, row.COLORS.get(status, "red")) if color else status
+    shown = table.state(status) if color else status
     yield f"{told['id']}  {told['name']}  {shown}"
     yield from table.lines([(key, text) for key, text in _facts(told, now) if text])
     # Stages run side by side: in the order in which runs began each would be in pieces.
     runs = [_run(r) for r in sorted(told.get("runs", []), key=lambda r: history.order(r["run"]))]
 
-    def paint(line: int, column: int, text: str) -> str:
-        if line == 0:
-            return table.style(text, "dim")
-        return table.style(text, row.COLORS.get(text.strip(), "red")) if column == 2 else text
-
     if runs:
         yield ""
-        yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint if color else None, RUNS)
+        paint = table.painter(2) if color else None
+        yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint, RUNS)
     more = list(_more(told, now))
     if more:
         yield ""

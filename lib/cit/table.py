@@ -22,6 +22,11 @@ CODES = {
     "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34",
     "magenta": "35", "cyan": "36",
 }  # fmt: skip
+# States of jobs, as far as they are seen, and how jobs end; all others are red.
+STATE_COLORS = {
+    "ok": "green", "run": "yellow", "wait": "", "hold": "magenta", "park": "cyan", "in": "dim",
+    "outbox": "magenta", "away": "dim", "hidden": "dim", "gone": "dim",
+}  # fmt: skip
 
 # The controls of ASCII but the tab, those of Latin 1, and what ends a line or turns the
 # direction of writing (Trojan Source, CVE-2021-42574).
@@ -49,6 +54,22 @@ def style(text: str, *names: str) -> str:
     """Text in colours; the caller knows that they are wanted."""
     codes = ";".join(CODES[name] for name in names if name)
     return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
+
+
+def state(text: str) -> str:
+    """A state of a job, or how it ended, in its colour."""
+    return style(text, STATE_COLORS.get(text.strip(), "red"))
+
+
+def painter(states: int) -> Paint:
+    """For a table of jobs below a header, with their states in that column."""
+
+    def paint(line: int, column: int, text: str) -> str:
+        if line == 0:
+            return style(text, "dim")
+        return state(text) if column == states else text
+
+    return paint
 
 
 def age(seconds: float) -> str:
