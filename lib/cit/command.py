@@ -11,7 +11,7 @@ from cit.errors import LATER, Failure
 from cit.files import patiently
 from cit.isolation import Place, SetupFailed
 from cit.supervise import Bounds, Supervision
-from cit.wants import Outcome
+from cit.wants import Outcome, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def execute(around: Around, want: Exec, deadline: float | None) -> Running:
     kind = isolation.find(want.isolation.kind)
     here = place(around, want.isolation.run)
     script, made = f"{want.run}.script", []
-    told, ended = None, None
+    told, result = None, None
     try:
         if kind is None:
             raise SetupFailed(f"no isolation '{want.isolation.kind}'")
@@ -92,10 +92,10 @@ def execute(around: Around, want: Exec, deadline: float | None) -> Running:
             if want.script is not None:
                 argv.append(os.path.join(entry.files, os.path.basename(paths[0])))
             env = _environment(around, want, entry, told)
-            ended = yield from _start(around, want, entry, argv, env, deadline)
+            result = yield from _start(around, want, entry, argv, env, deadline)
     except (SetupFailed, OSError) as error:
-        if not ended:  # else leaving the isolation failed, and not the command
-            ended = Outcome("setup", 125, reason=str(error)), None
+        if not result:  # else leaving the isolation failed, and not the command
+            result = ended("setup", str(error)), None
     finally:
         if told:
             told.read()
@@ -103,8 +103,9 @@ def execute(around: Around, want: Exec, deadline: float | None) -> Running:
         around.space.remove(*made)
     if told:
         told.record(around.hold)
-        ended = ended[0]._replace(data=tuple(told.data), stages=tuple(told.stages)), ended[1]
-    return ended
+        outcome, used = result
+        result = outcome._replace(data=tuple(told.data), stages=tuple(told.stages)), used
+    return result
 
 
 def up(around: Around, want: Up) -> str | Outcome:
@@ -115,7 +116,7 @@ def up(around: Around, want: Up) -> str | Outcome:
             raise SetupFailed(f"no isolation '{want.isolation_kind}'")
         handle = kind.up(want.spec, place(around, want.run))
     except (SetupFailed, OSError) as error:
-        return Outcome("setup", 125, reason=str(error))
+        return ended("setup", str(error))
     around.hold.record("up", want.run, handle)
     return handle
 
@@ -263,8 +264,8 @@ def _outside(around: Around) -> dict[str, str]:
 def _failed(failed: proc.Failed, command: str) -> Outcome:
     reason = os.strerror(failed.errno).lower()
     if failed.stage == "setup":
-        return Outcome("setup", 125, reason=f"cannot {failed.attempt}: {reason}")
-    return Outcome("nostart", proc.code(failed), reason=f"cannot execute '{command}': {reason}")
+        return ended("setup", f"cannot {failed.attempt}: {reason}")
+    return ended("nostart", f"cannot execute '{command}': {reason}", proc.code(failed))
 
 
 def _rlimits(bounds: Bounds, entry: Entry, uid: int, *, grouped: bool) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ from cit.files import patiently
 from cit.supervise import TICK
 from cit.waits import Parked
 from cit.walk import LATER
-from cit.wants import OK, Ask, Await, Begin, Down, End, Exec, Outcome, Sleep, Spawn, Up
+from cit.wants import OK, Ask, Await, Begin, Down, End, Exec, Outcome, Sleep, Spawn, Up, ended
 from cit.wishes import Wishes, held_until
 
 TYPE_CHECKING = False
@@ -286,7 +286,7 @@ class Interpreter:
             # It begins when it can be executed, or a crash would take it for one that was.
             return LATER
         if self.begun >= (2 * MOST if want.cleanup else MOST):
-            return Outcome("limited", 122, reason=f"the job has over {MOST} runs")
+            return ended("limited", f"the job has over {MOST} runs")
         self.begun += 1
         if self.begun % FLUSHED == 0:
             patiently(self.hold.journal.flush)
@@ -296,7 +296,7 @@ class Interpreter:
     def _exec(self, want: Exec) -> Any:
         deadline = self._deadline(cleanup=want.run in self.cleanups)
         if deadline is not None and time.monotonic() >= deadline:
-            return Outcome("timeout", 124, reason="the job is over its time")
+            return ended("timeout", "the job is over its time")
         patiently(self.hold.sync)
         return self._advance(want.run, command.execute(self.around, want, deadline))
 

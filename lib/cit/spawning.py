@@ -11,7 +11,7 @@ import time
 from cit import asked, people, request, trace
 from cit.errors import MISSING, Failure
 from cit.files import patiently
-from cit.wants import Outcome
+from cit.wants import Outcome, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def spawn(hold: Held, who: str, want: Spawn, noted: tuple[str, ...]) -> str | Ou
         origin = {"kind": "spawn", "job": hold.name.id, "run": want.run, "who": who}
         job = programs.request(queue, program, id, origin, {})
     except Failure as failure:
-        return Outcome("nostart", 127 if failure.code == MISSING else 126, reason=str(failure))
+        return ended("nostart", str(failure), 127 if failure.code == MISSING else 126)
     refused = _refused(queue, job, who, program.name)
     if refused:
         return refused
@@ -49,7 +49,7 @@ def spawn(hold: Held, who: str, want: Spawn, noted: tuple[str, ...]) -> str | Ou
         assert isinstance(limit, int)
         if recent(queue, time.time()) >= limit:
             why = f"{limit} programs were spawned in this queue within a minute"
-            return Outcome("limited", 122, reason=why)
+            return ended("limited", why)
         hold.record("spawn", want.run, id, program.name, str(program.version))
         patiently(hold.sync)
         patiently(lambda: queue.note("spawn", id, f"{program.name} by {hold.name.id}", who))
@@ -73,7 +73,7 @@ def _refused(queue: Queue, job: asked.Asked, who: str, called: str) -> Outcome |
     kinds = {kind for kind, _ in asked.isolations(job)}
     if "none" in kinds and queue.setting("none") != "all" and who != people.who(queue.owner):
         why = f"program '{called}' runs unisolated, and {who} may not (none in queue.toml)"
-        return Outcome("nostart", 126, reason=why)
+        return ended("nostart", why)
     return None
 
 

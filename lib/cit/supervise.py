@@ -17,7 +17,7 @@ from collections import namedtuple
 from cit import orphans, trace, usage
 from cit.files import FULL
 from cit.output import Output
-from cit.wants import OK, Outcome
+from cit.wants import OK, Outcome, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,21 +64,21 @@ class Loop:
         while True:
             now = time.monotonic()
             bound = min([until, *(each.due for each in self.running)])
-            ended = []
+            over = []
             for fd, _ in self.poll.poll(max(bound - now, 0) * 1000 + 1):
                 each = self._at.get(fd)
                 if each is None:
                     continue  # let go of a moment ago, by another of this round
                 if fd == each.child.pidfd:
-                    ended.append(each)
+                    over.append(each)
                 else:
                     each.read(fd)
             now = time.monotonic()
             for each in self.running:
-                if each not in ended:
+                if each not in over:
                     each.look(now)
-            if ended or now >= until:
-                return ended
+            if over or now >= until:
+                return over
 
     def register(self, fd: int, whose: Supervision) -> None:
         self.poll.register(fd, select.POLLIN)
@@ -278,22 +278,22 @@ class Supervision:
 
     # --- the end -------------------------------------------------------------------------
 
-    def _usage(self, ended: Ended | None) -> Usage:
+    def _usage(self, ended_as: Ended | None) -> Usage:
         wall = time.monotonic() - self.started
         found = None
-        if ended is not None:
+        if ended_as is not None:
             found = usage.rusage(
-                wall=wall, user=ended.user, sys=ended.sys, maxrss=ended.maxrss // 1024,
-                inblock=ended.inblock, oublock=ended.oublock, own_maxrss=_own_maxrss(),
+                wall=wall, user=ended_as.user, sys=ended_as.sys, maxrss=ended_as.maxrss // 1024,
+                inblock=ended_as.inblock, oublock=ended_as.oublock, own_maxrss=_own_maxrss(),
             )  # fmt: skip
         if self.group is None:
             return found or usage.Usage("rusage", wall)
         best = self.group.read(wall)
         return usage.fill(best, found) if found else best
 
-    def _outcome(self, ended: Ended) -> Outcome:
+    def _outcome(self, ended_as: Ended) -> Outcome:
         status = self.ending
-        if not status and ended.code:
+        if not status and ended_as.code:
             # Ended by the kernel between two looks: whose limit was it?
             if self.bounds.memory is not None and self._counts("memory"):
                 status = "memory" if self.group and self.group.ooms() else ""
@@ -301,22 +301,16 @@ class Supervision:
                 status = "procs" if self.group and self.group.refusals() else ""
         if not status and self.bounds.disk is not None:
             # A shell passes the signal of its command on as a code.
-            full = signal.SIGXFSZ in (ended.signal, ended.code - 128)
+            full = signal.SIGXFSZ in (ended_as.signal, ended_as.code - 128)
             status = "disk" if full else ""
         if status:
-            return Outcome(status, LIMIT_CODES[status])
-        if ended.signal:
-            return Outcome("signal", ended.code, ended.signal)
-        return Outcome("failed", ended.code) if ended.code else OK
+            return ended(status)
+        if ended_as.signal:
+            return ended("signal", signal=ended_as.signal)
+        return ended("failed", code=ended_as.code) if ended_as.code else OK
 
 
 def _own_maxrss() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-LIMIT_CODES = {
-    "timeout": 124, "idle": 124, "cancelled": 130,
-    "memory": 137, "procs": 137, "disk": 137, "log": 137,
-}  # fmt: skip

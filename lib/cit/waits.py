@@ -13,7 +13,7 @@ from collections import namedtuple
 
 from cit import trace
 from cit.name import FOR_ANSWER, FOR_OTHERS
-from cit.wants import Ask, Await, Outcome, Reply, Sleep
+from cit.wants import Ask, Await, Outcome, Reply, Sleep, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def look(hold: Held, wait: Wait, reply: Reply | None, note: Note) -> Any:
         found: Outcome | None = others.outcome(hold.queue, want.what, want.name, hold.name.id)
         if found is None and over:
             late = "is not over" if want.what == "job" else "is not there"
-            found = Outcome("timeout", 124, reason=f"{want.what} '{want.name}' {late} in time")
+            found = ended("timeout", f"{want.what} '{want.name}' {late} in time")
         return () if found is None else found
     return None if over else ()
 

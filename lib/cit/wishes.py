@@ -9,7 +9,7 @@ from functools import partial
 from cit import answers, people, trace
 from cit.files import patiently
 from cit.job import column
-from cit.wants import Outcome, Reply
+from cit.wants import Outcome, Reply, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ class Wishes:
     def refusal(self, run: str, *, cleanup: bool = False) -> Outcome | None:
         """The Outcome of a run that was stopped."""
         why = self.stopped(run, cleanup=cleanup)
-        return Outcome("cancelled", 130, reason=why) if why else None
+        return ended("cancelled", why) if why else None
 
     def stop(self, reason: str) -> Outcome:
         """Stop the job in the name of who runs it; the Outcome of what was to come next."""
         self._add(self.hold.record("stop", "-", people.who(), reason))
-        return Outcome("cancelled", 130, reason=f"stopped by {people.who()}: {reason}")
+        return ended("cancelled", f"stopped by {people.who()}: {reason}")
 
     def withheld(self, now: float) -> bool:
         """Whether no further step may begin."""

@@ -23,7 +23,7 @@ from cit.interpreter import Interpreter
 from cit.isolation import SetupFailed
 from cit.supervise import Loop
 from cit.waits import Parked
-from cit.wants import Outcome
+from cit.wants import Outcome, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def work(hold: Held, means: Means) -> Outcome | None:
         # A job that cannot be gone on with must end: else it stops all that come after it.
         shown = error.show("trace") if isinstance(error, Bad) else str(error)
         hold.record("log", "-", "cit", shown)
-        outcome = Outcome("setup", 125, reason=str(error))
+        outcome = ended("setup", str(error))
     hold.finish(outcome.status, outcome.code)
     orphans.bury()
     return outcome
