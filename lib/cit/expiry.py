@@ -50,9 +50,7 @@ def late(queue: Queue) -> list[Name]:
     seconds = limit(queue)
     if not seconds:
         return []
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip()
-    served = _look(queue, seconds, boot, time.clock_gettime(time.CLOCK_BOOTTIME))
+    served = _look(queue, seconds)
     first = max((number for at, number in served.marks if served.total - at >= seconds), default=0)
     if not first:
         return []
@@ -63,8 +61,18 @@ def late(queue: Queue) -> list[Name]:
     return [found for file in old[:SOME] if (found := name.parse("wait", file))]
 
 
-def _look(queue: Queue, seconds: float, boot: str, uptime: float) -> Served:
-    """What has been counted up to now, written down if it is time to."""
+def skip(queue: Queue) -> None:
+    """Before a pause ends: write down where the clock is, or the next look counts the pause."""
+    seconds = limit(queue)
+    if seconds:
+        _look(queue, seconds, always=True)
+
+
+def _look(queue: Queue, seconds: float, always: bool = False) -> Served:
+    """What has been counted up to now, written down if it is time to, or always."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     last = read(queue)
     if last is None:
         last = Served(boot, uptime, 0.0, [])
@@ -76,7 +84,7 @@ def _look(queue: Queue, seconds: float, boot: str, uptime: float) -> Served:
         # Of those that are over the limit the newest says it for all.
         over = [mark for mark in marks if total - mark[0] >= seconds]
         marks = [*over[-1:], *marks[len(over) :], (total, _next(queue))]
-    if new or boot != last.boot or passed >= min(OFTEN, seconds / MARKS):
+    if always or new or boot != last.boot or passed >= min(OFTEN, seconds / MARKS):
         lines = [f"{boot} {uptime:.3f} {total:.3f}", *(f"{at:.3f} {n}" for at, n in marks)]
         queue.directory(".").replace("served", "".join(f"{line}\n" for line in lines).encode())
     return Served(boot, uptime, total, marks)

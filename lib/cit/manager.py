@@ -82,6 +82,7 @@ def resume(queue: Queue, reason: str) -> None:
     """End a pause."""
     if queue.paused:
         queue.note("resume", "-", reason)
+        expiry.skip(queue)
         queue.directory(".").remove("paused")
 
 

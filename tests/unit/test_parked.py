@@ -501,6 +501,23 @@ def test_time_of_a_pause_and_before_a_boot_is_not_counted(expiring: Queue, push:
     assert 0 < booted.total <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def test_a_pause_during_which_nobody_looked_is_not_counted(expiring: Queue, push: Push) -> None:
+    push()
+    manager.tick(expiring)
+    manager.pause(expiring, "")
+    path = Path(expiring.path) / "served"
+    boot, uptime, total = path.read_text().split("\n")[0].split()
+    # As if the last look had been at the start of the machine, and the pause since.
+    path.write_text(path.read_text().replace(f"{boot} {uptime}", f"{boot} 0.000", 1))
+    manager.resume(expiring, "")
+
+    manager.tick(expiring)
+
+    served = expiry.read(expiring)
+    assert served and float(uptime) <= served.uptime
+    assert served.total - float(total) <= served.uptime - float(uptime)
+
+
 def test_a_job_that_was_held_back_does_not_expire_when_it_is_released(
     expiring: Queue, push: Push
 ) -> None:
