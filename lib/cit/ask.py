@@ -59,6 +59,8 @@ def question(word: str, option: str | None) -> Posed:
     if queue is None:
         raise Failure(AWAY, f"cannot answer job '{found.id}': queue '{seen.path}' is away")
     _check(queue, found, "answer")
+    if queue.mine and answers.pending(queue, found.id):
+        _at_once(queue)  # another's answer came first: this one is not to be sent and refused
     job = _told(queue, found)
     if job is None:
         sums = [receipt.sha256 for receipt in home.receipts() if receipt.id == found.id]

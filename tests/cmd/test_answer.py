@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cit import held, people, trace
+from cit import answers, held, people, trace
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
@@ -152,6 +152,20 @@ def test_a_second_answer_a_late_one_and_one_to_no_question_are_refused_and_recor
     ] == whys[1:]  # fmt: skip
     assert [f"cannot answer: {why}" for why in whys] == refused(queue)
     assert [("1.2", people.who(), "no", "")] == given(queue, twice)
+
+
+def test_an_answer_that_lies_there_already_comes_before_that_of_the_owner(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id = asking("1.2")
+    asks = queue.job(queue.find(id)).sha256.removeprefix("sha256:")
+    answers.send(queue, queue.find(id), "answer", "not today", "1.2", ("no", asks))
+
+    ended = cit("answer", f"{id}.1.2", "yes")
+
+    assert 1 == ended.code
+    assert f"{people.who()} has answered it\n" == ended.err.partition("': ")[2]
+    assert [("1.2", people.who(), "no", "not today")] == given(queue, id)
 
 
 def test_who_may_not_is_told_so_and_who_is_named_may(
