@@ -288,11 +288,9 @@ def test_a_push_starts_what_is_needed_where_the_queue_wants_that(
     cit: Cit, world: Path, script: Path
 ) -> None:
     ended = cit("push", script, env={"CIT_START": None})
+    cit("logs", "--follow", ended.out.strip())
 
     queue = Queue(str(world / ".cit" / "queue"))
-    deadline = time.monotonic() + 30
-    while queue.find(ended.out.strip()).state != "done" and time.monotonic() < deadline:
-        time.sleep(0.01)
     assert "ok" == queue.job(queue.find(ended.out.strip())).status
     assert b"" == (Path(queue.path) / "log" / "background.txt").read_bytes()
 
