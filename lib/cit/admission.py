@@ -139,13 +139,8 @@ def _publish(
 
 def reserve(queue: Queue, count: int) -> int:
     """The first of `count` admission numbers that nobody will ever use again."""
-    root = queue.directory(".")
-    try:
-        with open(os.path.join(queue.path, "number"), "rb") as file:
-            free = int(file.read(32))
-    except FileNotFoundError:
-        free = 1
-    root.replace("number", b"%d\n" % (free + count))
+    free = queue.next_number
+    queue.directory(".").replace("number", b"%d\n" % (free + count))
     return free
 
 

@@ -83,7 +83,7 @@ def _look(queue: Queue, seconds: float, always: bool = False) -> Served:
     if new:
         # Of those that are over the limit the newest says it for all.
         over = [mark for mark in marks if total - mark[0] >= seconds]
-        marks = [*over[-1:], *marks[len(over) :], (total, _next(queue))]
+        marks = [*over[-1:], *marks[len(over) :], (total, queue.next_number)]
     if always or new or boot != last.boot or passed >= min(OFTEN, seconds / MARKS):
         lines = [f"{boot} {uptime:.3f} {total:.3f}", *(f"{at:.3f} {n}" for at, n in marks)]
         queue.directory(".").replace("served", "".join(f"{line}\n" for line in lines).encode())
@@ -99,11 +99,3 @@ def read(queue: Queue) -> Served | None:
         return Served(first[0], float(first[1]), float(first[2]), marks)
     except (FileNotFoundError, ValueError, IndexError):
         return None
-
-
-def _next(queue: Queue) -> int:
-    try:
-        with open(os.path.join(queue.path, "number"), "rb") as file:
-            return int(file.read(32))
-    except FileNotFoundError:
-        return 1

@@ -61,11 +61,10 @@ def _look(queue: Queue, acknowledged: list[str]) -> Iterator[str]:
 
 
 def _free(queue: Queue) -> int:
-    """The admission number that comes next."""
+    """The number that is given next; 1 where that cannot be read, so that any in use is told."""
     try:
-        with open(os.path.join(queue.path, "number"), "rb") as file:
-            return int(file.read(32))
-    except (FileNotFoundError, ValueError):
+        return queue.next_number
+    except ValueError:
         return 1
 
 

@@ -98,6 +98,15 @@ class Queue:
         except FileNotFoundError:
             return None
 
+    @property
+    def next_number(self) -> int:
+        """The admission number that is given next. Raises ValueError where the file has none."""
+        try:
+            with open(os.path.join(self.path, "number"), "rb") as file:
+                return int(file.read(32))
+        except FileNotFoundError:
+            return 1
+
     def refusal(self, uid: int, isolations: Container[str]) -> str:
         """Why a job of this user with these isolations is not taken; "" where it is."""
         rules = self.setting("push")
