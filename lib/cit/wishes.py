@@ -94,7 +94,8 @@ class Wishes:
             return
         if refused:
             who = people.who(wish.uid)
-            patiently(partial(queue.note, "refuse", wish.id, refused, who))
+            why = f"cannot {wish.kind}: {refused}"
+            patiently(partial(queue.note, "refuse", wish.id, why, who))
             return
         record = self.hold.record(wish.kind, wish.run, *answers.fields(wish))
         patiently(self.hold.sync)

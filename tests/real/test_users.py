@@ -518,7 +518,8 @@ def test_a_running_job_is_stopped_by_who_pushed_it(
     assert ("cancelled", [who(alice)]) == (
         place.look(id).status, [act.fields[0] for act in place.look(id).acts],
     )  # fmt: skip
-    assert ("refuse", who(bob)) in [line[:2] for line in place.said()]
+    refused = f"cannot stop: {who(bob)} may not stop a job of {who(alice)}"
+    assert ("refuse", who(bob), refused) in place.said()
 
 
 # --- running ---------------------------------------------------------------------------------
