@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         relation: str  # spawn, again, await
         run: str = ""  # of the parent
         noted: bool = False  # in the trace of the parent
+        only: bool = False  # that run alone is done again
 
     class Place(NamedTuple):
         """A job in a tree, below `edge`; of one that was shown before nothing is unfolded."""
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         lasts: tuple[bool, ...]  # for it and all above it but the root: whether it is the last
         again: bool
 else:
-    Edge = namedtuple("Edge", "child parent relation run noted", defaults=("", False))
+    Edge = namedtuple("Edge", "child parent relation run noted only", defaults=("", False, False))
     Place = namedtuple("Place", "job edge lasts again")
 
 HINTS = (b"origin", b"needs", b"spawn", b"await")  # a job that has none of these made no relation
@@ -77,7 +78,8 @@ def _told(seen: Seen, names: Mapping[str, list[str]]) -> Iterator[Edge]:
     head = toml.loads(part.body) if part else {}
     origin, needs = head.get("origin", {}), head.get("needs", {})
     if origin.get("job") and origin.get("kind") in ("spawn", "again"):
-        yield Edge(id, origin["job"], origin["kind"], origin.get("run", ""))
+        only = origin.get("only", False)
+        yield Edge(id, origin["job"], origin["kind"], origin.get("run", ""), only=only)
     for what in ("job", "artefact"):
         for word in needs.get(what, ()):
             yield Edge(id, _meant(word.partition("/")[0], id, names), "await")
@@ -197,10 +199,10 @@ def _line(place: Place, seen: Seen | None, now: float, *, color: bool) -> str:
     else:
         words.append("not here")
     if place.edge:
-        run = place.edge.run
+        run, of = place.edge.run, "only" if place.edge.only else "from"
         words.append({
             "spawn": f"spawned by run {run}" if run else "spawned",
-            "again": f"again from run {run}" if run else "again",
+            "again": f"again {of} run {run}" if run else "again",
             "await": "waits for it",
         }[place.edge.relation])  # fmt: skip
     return "  ".join([*words, "(see above)"] if place.again else words)

@@ -168,6 +168,17 @@ def test_a_terminal_shows_trees(
     assert [lead + text for lead, text in zip(leads, texts, strict=True)] == shown
 
 
+def test_a_job_that_does_one_run_again_is_told_from_one_that_goes_on(
+    made: Made, terminal: Terminal
+) -> None:
+    top = made.finished("top")
+    cell = made.finished("cell", head=origin("again", top, "1.2.1") + "only = true\n")
+
+    shown = terminal("ls", "--tree", "--color=never", LANG="C").splitlines()
+
+    assert [f"{top}  top  ok", f"  {cell}  cell  ok  again only run 1.2.1"] == shown
+
+
 def test_a_parent_that_is_not_here_is_shown_by_its_id(made: Made, terminal: Terminal) -> None:
     child = made.finished("other", head=origin("again", GONE))
 
