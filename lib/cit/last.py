@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cit import job, name, sight, trace
+from cit import job, name, trace
+from cit.queue import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _facts(before: Name, told: job.Job) -> dict[str, str]:
 def _older(queue: Queue, found: Name) -> Iterator[Name]:
     """The jobs of that name that were made before it and have ended, the newest first."""
     end = f"-{found.name}{name.SUFFIX}"
-    own = [(file, day) for day, file in sight.listed(queue, "done")
+    own = [(file, day) for day, file in listed(queue, "done")
            if file.endswith(end) and len(file) == 26 + len(end)
            and file[:26] < found.id]  # fmt: skip
     for file, day in sorted(own, reverse=True)[:LOOKS]:

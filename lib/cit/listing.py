@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cit import home, name, sight
 from cit.errors import USAGE, Failure
-from cit.queue import Queue
+from cit.queue import WAY, Queue, listed
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX, Seen
 
 TYPE_CHECKING = False
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What needs somebody and what is at work first, then what is next; of what is finished the
 # newest first.
 ORDER = (OUTBOX, "run", "wait", "hold", "park", "in", "bad", "done", AWAY, HIDDEN, GONE)
-_WAY = ("in", "wait", "hold", "park", "run", "bad", "done")
 
 
 class Listing:
@@ -38,8 +37,7 @@ class Listing:
         `kept` are jobs of the outbox, which are told first.
         """
         self.queue, self.words, self.kept = queue, words, kept
-        # In the order of a job's way: what moves meanwhile is told twice, never missed.
-        self._files = {state: sight.listed(queue, state) for state in _WAY if state in states}
+        self._files = {state: listed(queue, state) for state in WAY if state in states}
         self.counts = {state: len(self._files[state]) for state in ORDER if state in self._files}
 
     def __iter__(self) -> Iterator[Seen]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
+# In the order of a job's way: read so, one that moves meanwhile is seen twice, never missed.
+WAY = ("in", "wait", "hold", "park", "run", "bad", "done")
 MODES = {"owner": 0o600, "group": 0o640, "all": 0o644}
 HEAD = 64 << 10  # bytes: most jobs are asked in less
 

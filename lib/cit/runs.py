@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from cit import name, section, sight, table, toml, trace, usage
+from cit import name, section, table, toml, trace, usage
 from cit.amount import human_duration, human_size
 from cit.errors import MISSING, Failure
+from cit.queue import WAY, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,18 +48,17 @@ HEADER = (
     "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USR", "SYS", "MEMORY", "STATUS", "VERSION",
 )  # fmt: skip
 PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
-STATES = ("in", "wait", "hold", "park", "run", "bad", "done")  # in the order of a job's way
 
 
 def expect(queue: Queue, called: str) -> None:
     """Raise Failure(MISSING) where nothing of that name ever ran and no program is called so."""
     from cit import programs as stored  # not for whoever finds what he looks for
 
-    if next(find(queue, called, STATES), None) is None and called not in stored.names(queue):
+    if next(find(queue, called), None) is None and called not in stored.names(queue):
         raise Failure(MISSING, f"no program and no job '{called}' in '{queue.path}'")
 
 
-def find(queue: Queue, called: str, states: Collection[str] = STATES) -> Iterator[Row]:
+def find(queue: Queue, called: str, states: Collection[str] = WAY) -> Iterator[Row]:
     """The runs of a name, the newest first; a job is read when its turn comes."""
     simple = name.simplify(called)
     jobs = _jobs(queue, {simple}).get(simple, {})
@@ -138,8 +138,8 @@ def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
 def _jobs(queue: Queue, names: set[str]) -> dict[str, dict[str, Name]]:
     """The jobs of these names, each in the highest state it was seen in."""
     found: dict[str, dict[str, Name]] = {}
-    for state in STATES:
-        for day, file in sight.listed(queue, state):
+    for state in WAY:
+        for day, file in listed(queue, state):
             # Nearly all belong to others: told by the end of the name, before it is parsed.
             for called in names:
                 if f"-{called}{name.SUFFIX}" in file:

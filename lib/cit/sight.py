@@ -11,8 +11,7 @@ import os
 from cit import config, home, name
 from cit.errors import DENIED, MISSING, Ambiguous, Failure
 from cit.name import ID_AT, Name
-from cit.queue import STATES, Queue
-from cit.queue import listed as listed
+from cit.queue import STATES, Queue, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
