@@ -67,7 +67,7 @@ class Job:
         self.answers: list[Record] = []
         self.asks: dict[str, Question] = {}  # by run: not answered, and the run not ended
         self.waits: dict[str, str] = {}  # until when, by runs that have not ended
-        self.parked: Parked | None = None  # where it was laid by since it was last claimed
+        self.parked: Parked | None = None  # since it was last claimed
         self.seal = ""
 
     def add(self, record: Record) -> None:

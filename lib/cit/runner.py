@@ -139,15 +139,15 @@ def run(path: str, request: Asked, echo: Echo | None, *, stepping: bool = False)
 
 def _interruptible() -> Callable[[], str]:
     """From now on the first control-C stops the job as cit-stop would, a second one us."""
-    asked: list[str] = []
+    heard: list[str] = []
 
-    def ask(number: int, frame: object) -> None:
-        asked.append(people.who())
+    def hear(number: int, frame: object) -> None:
+        heard.append(people.who())
         signal.signal(number, signal.default_int_handler)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ask)
-    return lambda: asked[0] if asked else ""
+        signal.signal(number, hear)
+    return lambda: heard[0] if heard else ""
 
 
 def _worker(path: str, slot: int) -> int:

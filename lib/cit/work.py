@@ -5,17 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from cit import (
-    VERSION,
-    asked,
-    cgroup,
-    history,
-    job,
-    last,
-    orphans,
-    section,
-    workspace,
-)
+from cit import VERSION, asked, cgroup, history, job, last, orphans, section, workspace
 from cit.command import Around
 from cit.errors import Bad
 from cit.files import patiently
