@@ -24,6 +24,7 @@ from cit import (
     trace,
 )
 from cit.errors import DENIED, Failure
+from cit.job import column
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def expire(queue: Queue, now: float) -> None:
                 continue
             limit = expiry.limit(queue)
             # While it was held back nobody could start it.
-            if any(now - trace.seconds(act.time) < limit for act in job.acts):
+            if any(now - trace.seconds(max(act.time, column(act, 3))) < limit for act in job.acts):
                 continue
             text = f"nobody started it within {amount.human_duration(limit)}"
             hold.record("log", "-", "cit", text)

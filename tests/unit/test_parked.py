@@ -533,6 +533,23 @@ def test_a_job_that_was_held_back_does_not_expire_when_it_is_released(
     assert "wait" == state(expiring, id)
 
 
+def test_a_job_that_was_held_until_a_time_does_not_expire_when_it_is_over(
+    expiring: Queue, push: Push
+) -> None:
+    id = push()
+    manager.tick(expiring)
+    until = time.time() + 5000
+    answers.send(expiring, expiring.find(id), "hold", "", "-", (trace.stamp(until),))
+    manager.tick(expiring)
+    held_back = state(expiring, id)
+    manager.wake(expiring, until + 1)
+    serve(expiring, 5000)
+
+    manager.expire(expiring, until + 3000)
+
+    assert ("park", "wait") == (held_back, state(expiring, id))
+
+
 def test_without_a_limit_nothing_is_counted(queue: Queue, push: Push) -> None:
     push()
 
