@@ -38,6 +38,8 @@ def linger(queue: Queue, slots: int | None) -> None:
 
 def serve(queue: Queue, slots: int | None, *, lingering: bool = False) -> None:
     """Until interrupted, or nothing is to come. Raises Failure where the queue is not ours."""
+    if not queue.mine:
+        manager.tick(queue)  # which refuses, before a directory is watched that we may not read
     runners: set[int] = set()
     paths = [queue.directory(state).path for state in ("in", "answers", "wait", "run", "park")]
     interval = LAZY if lingering else INTERVAL

@@ -525,6 +525,17 @@ def test_a_running_job_is_stopped_by_who_pushed_it(
 # --- running ---------------------------------------------------------------------------------
 
 
+def test_nobody_watches_over_the_queue_of_another(
+    shared: Place, people3: tuple[Any, Any, Any]
+) -> None:
+    _, alice, _ = people3
+
+    ended = shared.cit("run", "--watch", "--queue", shared.path, user=alice)
+
+    assert 77 == ended.code
+    assert f"belongs to {shared.owner.name}" in ended.err
+
+
 NONE = [["--", "true"], ["--isolate", "none", "--", "true"], ["{home}/x.lurch"], ["{home}/x.sh"]]
 
 
