@@ -137,14 +137,17 @@ def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
 # --- running one -------------------------------------------------------------------------------
 
 
-def taken(queue: Queue, request: Asked) -> Taken:
-    """What a job takes over; approvals only where the queue itself knows of them."""
+def taken(queue: Queue, request: Asked, who: str) -> Taken:
+    """What a job takes over; approvals only where the queue itself knows of them.
+
+    `who` pushed the new job. What was approved was approved for who pushed the earlier one.
+    """
     part, old = section.find(request.sections, "history"), _origin(request)
     if part is None or not old:
         return history.Taken()
     records = list(trace.records(part.body + b"\n"))
     said = history.approvals(records)
-    known = _known(queue, request, old) if said else set()
+    known = _known(queue, request, old, who) if said else set()
     # Who said yes saw what came of the runs before: of these too nothing may be made up.
     refused = () if known.issuperset(records) else said
     return history.taken(records, old, refused)
@@ -167,7 +170,7 @@ def inherit(queue: Queue, request: Asked, who: str, space: Workspace) -> tuple[b
     source = os.path.join(queue.home, found.name, found.id)
     if not os.path.isdir(source):
         return False, f"no workspace of job {old} on this machine"
-    if who not in (queue.job(found).who, people.who(queue.owner)):
+    if not _may(queue, found, who):
         return False, f"no workspace: {who} has not pushed job {old}"
     space.inherit(source)
     return True, f"workspace copied from job {old}"
@@ -179,10 +182,15 @@ def _origin(request: Asked) -> str:
     return str(origin.get("job", "")) if origin.get("kind") == "again" else ""
 
 
-def _known(queue: Queue, request: Asked, old: str) -> set[Record]:
+def _may(queue: Queue, found: Name, who: str) -> bool:
+    """Whether what an earlier job got is for who pushed the new one: the same, or the owner."""
+    return who in (queue.job(found).who, people.who(queue.owner))
+
+
+def _known(queue: Queue, request: Asked, old: str, who: str) -> set[Record]:
     """The records of a finished job of this queue that asks the same; none where it does not."""
     found = queue.now(old)
-    if found is None or found.state != "done":
+    if found is None or found.state != "done" or not _may(queue, found, who):
         return set()
     try:
         if _same(asked.parse(queue.head(found)[0])) != _same(request):

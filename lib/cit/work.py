@@ -90,7 +90,7 @@ def _taken(
     if request.job.get("origin", {}).get("kind") == "again":
         from cit import again
 
-        taken = again.taken(hold.queue, request)
+        taken = again.taken(hold.queue, request, who)
         if not _began(records):
             copied = _inherit(hold, request, who, space)
     if brought and not _began(records) and not copied:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import asked, section, trace
+from cit import asked, people, section, trace
+from cit.again import taken
+from cit.queue import Queue
 from cit.section import Section
 from cit.trace import Record
 
@@ -378,6 +380,21 @@ def test_an_approval_of_something_else_or_by_nobody_is_asked_anew(
 
     assert "park" == made.file(forged).parent.name
     assert not list(Path(os.environ.get("CIT_WORK", "/nowhere")).glob(f"*/{forged}/ledger"))
+
+
+def test_an_approval_holds_for_who_pushed_what_was_approved_and_for_the_owner(
+    made: Made, cit: Cit
+) -> None:
+    asking(made)
+    data = cit("push", "--again", "deploy", "--from", "1.2.2", "--dry-run").out.encode()
+    queue, request = Queue(str(made.path)), asked.parse(data)
+
+    whose = {
+        who: "1.1" in taken(queue, request, who).runs
+        for who in ("alice@laptop", people.who(), "bob@laptop")
+    }
+
+    assert {"alice@laptop": True, people.who(): True, "bob@laptop": False} == whose
 
 
 def test_an_approval_in_a_job_that_has_not_ended_is_asked_anew(
