@@ -192,7 +192,7 @@ class Supervision:
             while fd in self.outputs and time.monotonic() < deadline:
                 if not self.read(fd) and fd in self.outputs:
                     # Empty and yet open: something in the kernel does not let go.
-                    select.select([fd], [], [], 0.05)
+                    _pause(fd)
             if fd in self.outputs:
                 self._rest(fd)
         while self.stalled:
@@ -308,6 +308,13 @@ class Supervision:
         if ended_as.signal:
             return ended("signal", signal=ended_as.signal)
         return ended("failed", code=ended_as.code) if ended_as.code else OK
+
+
+def _pause(fd: int) -> None:
+    """Until there is something to read, or a moment has passed."""
+    poll = select.poll()  # select() knows no descriptor over 1023
+    poll.register(fd, select.POLLIN)
+    poll.poll(50)
 
 
 def _own_maxrss() -> int:
