@@ -113,7 +113,9 @@ class Watch:
     def _told(self, timeout: float) -> bool:
         import select
 
-        if not select.select([self._reader], [], [], timeout)[0]:
+        poll = select.poll()  # select() knows no descriptor over 1023
+        poll.register(self._reader, select.POLLIN)
+        if not poll.poll(timeout * 1000):
             return False
         while True:
             try:
