@@ -49,7 +49,7 @@ class Held:
         `until` is the stamp of an instant all the same, `awaits` is what is awaited.
         """
         self.record("park", "-", until, awaits)
-        self.sync()
+        files.patiently(self.sync)
         self.name = self.queue.take(self.name, "park", due=due)
 
     def finish(self, status: str, code: int) -> None:

@@ -77,8 +77,6 @@ class Interpreter:
         self.gaze = 0.0  # when other jobs are looked at again
         for record in records:
             self.begun += record.kind == "begin"
-            if record.kind == "log" and job.column(record, 0) == "cit":
-                self._said[job.column(record, 1)] = record.run
             if record.kind == "usage" and record.run != "-":
                 found = usage.parse(record.fields)
                 if found:

@@ -76,7 +76,7 @@ class Wishes:
     def stop(self, reason: str) -> Outcome:
         """Stop the job in the name of who runs it; the Outcome of what was to come next."""
         self._add(self.hold.record("stop", "-", people.who(), reason))
-        return ended("cancelled", f"stopped by {people.who()}: {reason}")
+        return ended("cancelled", self.stopped("-"))
 
     def withheld(self, now: float) -> bool:
         """Whether no further step may begin."""
@@ -89,9 +89,9 @@ class Wishes:
 
     def _take(self, wish: answers.Wish) -> None:
         queue = self.hold.queue
-        refused = answers.refusal(queue, wish, self.job, time.time())
         if answers.repeated(self.job, wish):
             return
+        refused = answers.refusal(queue, wish, self.job, time.time())
         if refused:
             who = people.who(wish.uid)
             why = f"cannot {wish.kind}: {refused}"

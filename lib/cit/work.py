@@ -55,7 +55,7 @@ def _lay_by(hold: Held, parked: Parked) -> None:
         patiently(hold.sync)
         hold.move("hold")
     else:
-        patiently(lambda: hold.park(due, parked.until, parked.awaits))
+        hold.park(due, parked.until, parked.awaits)
     orphans.bury()
 
 
