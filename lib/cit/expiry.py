@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import time
 
-from cit import amount, name
+from cit import amount, kernel, name
 from cit.name import Name
 
 TYPE_CHECKING = False
@@ -70,8 +70,7 @@ def skip(queue: Queue) -> None:
 
 def _look(queue: Queue, seconds: float, always: bool = False) -> Served:
     """What has been counted up to now, written down if it is time to, or always."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip()
+    boot = kernel.boot()
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     last = read(queue)
     if last is None:

@@ -1,6 +1,6 @@
-"""What only Linux has and Python does not: prctl, setns, capset.
+"""What only Linux has and Python does not: prctl, setns, capset, the id of a boot.
 
-Everything goes through ctypes, which takes some milliseconds to load: call
+All but the last goes through ctypes, which takes some milliseconds to load: call
 load() before a fork, so that a child between fork and exec need not.
 """
 
@@ -18,6 +18,13 @@ _PDEATHSIG, _CAPBSET_DROP, _CHILD_SUBREAPER, _NO_NEW_PRIVS, _CAP_AMBIENT = 1, 24
 _AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _SIGKILL = 9
+
+
+@functools.cache
+def boot() -> str:
+    """The id of this boot: what ran under another one runs no more."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
 
 
 @functools.cache

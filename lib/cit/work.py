@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 
-from cit import VERSION, asked, cgroup, history, job, last, orphans, section, workspace
+from cit import VERSION, asked, cgroup, history, job, kernel, last, orphans, section, workspace
 from cit.command import Around
 from cit.errors import Bad
 from cit.files import patiently
@@ -31,7 +30,7 @@ def work(hold: Held, means: Means) -> Outcome | None:
         cgroup.kill_job(hold.name.id, means.tree)
         orphans.end_all(hold.name.id)
     attempt = before.attempt + 1
-    claim = os.uname().nodename, str(os.getpid()), _boot(), str(attempt), VERSION
+    claim = os.uname().nodename, str(os.getpid()), kernel.boot(), str(attempt), VERSION
     before.add(hold.record("claim", "-", *claim))
     try:
         outcome = _walk(hold, before, records, means)
@@ -127,9 +126,3 @@ def _last(hold: Held, data: bytes, records: list[Record], who: str) -> dict[str,
         for key, value in found.items():
             hold.record("data", "-", key, value)
     return found
-
-
-@cache
-def _boot() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
