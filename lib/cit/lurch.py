@@ -30,6 +30,7 @@ else:
 
 LIST, STRING, SYMBOL, NUMBER = "list", "string", "symbol", "number"
 DEPTH = 200  # lists within lists
+FORMS = 50_000  # lists and atoms of a text: what is read in well under a second
 WIDTH = 79  # of a written line, where the atoms allow it
 INDENT = 60  # at most: a line a piece and 400 blanks before it would be 100 times the text
 DIGITS = 40  # of a number; longer ones are no number anybody means
@@ -63,6 +64,7 @@ def read(text: str) -> Node:
     """The one expression that `text` holds. Raises Bad with line, column and the line."""
     text = _sound(text)
     at, line, start = 0, 1, 0  # start: where the line begins
+    forms = 0
     stack: list[tuple[int, int, list[Node]]] = []  # the open lists: line, column, outer items
     opened: list[int] = []
     items: list[Node] = []
@@ -87,15 +89,19 @@ def read(text: str) -> Node:
             at += 1
         elif items and not stack:
             raise _bad(text, at, "one expression expected, but another begins here")
+        elif forms == FORMS:
+            raise _bad(text, at, f"more than {FORMS} lists and atoms")
         elif c == "(":
             if len(stack) == DEPTH:
                 raise _bad(text, at, f"nested more than {DEPTH} deep")
+            forms += 1
             opened.append(at)
             stack.append((line, at - start + 1, items))
             items = []
             at += 1
         elif c == '"':
             value, end = _string(text, at)
+            forms += 1
             items.append(Node(STRING, value, line, at - start + 1))
             broken = text.count("\n", at, end)
             if broken:
@@ -104,6 +110,7 @@ def read(text: str) -> Node:
         else:
             end = _atom_end(text, at)
             kind, atom = _atom(text, at, end)
+            forms += 1
             items.append(Node(kind, atom, line, at - start + 1))
             at = end
     if opened:

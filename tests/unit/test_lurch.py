@@ -149,6 +149,13 @@ def test_lists_nest_two_hundred_deep_and_no_deeper() -> None:
     assert refused("(" * 1_000_000) == (1, 201, "nested more than 200 deep")
 
 
+def test_a_text_has_only_so_many_lists_and_atoms() -> None:
+    most = "(" + "x " * (lurch.FORMS - 1) + ")"
+
+    assert len(lurch.read(most).value) == lurch.FORMS - 1
+    assert refused(most[:-1] + "()\n)") == (1, len(most), "more than 50000 lists and atoms")
+
+
 def test_a_tree_too_deep_is_not_written() -> None:
     tree = symbol("a")
     for _ in range(5000):

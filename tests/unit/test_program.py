@@ -298,7 +298,7 @@ def bare(node: Node) -> Node:
         "(no-op " + "9" * 500_000 + ")",
         f"(no-op {'9' * 40})",
         "(pause 1e308)",
-        "(for v (" + '"x" ' * 100_000 + ") (no-op))",
+        "(for v (" + '"x" ' * 49_000 + ") (no-op))",
         '(isolate (none) (exec "' + "x" * 1_000_000 + '"))',
         '(isolate (none) (exec "' + "\\255" * 250_000 + '"))',
         '(isolate (none) (exec "' + "${" * 250_000 + '"))',
@@ -306,12 +306,15 @@ def bare(node: Node) -> Node:
         '(isolate (none) (exec "\ud800"))',
         '(isolate (none) (exec "/p" ("\udcff")))',
         "(wait (" + "1 " * 100_000 + ") () (31) (2 " * 1 + "2 " * 100_000 + "))",
-        "(sequence " + "(no-op)" * 60_000 + ")",
+        "(sequence " + "(no-op)" * 24_000 + ")",
+        "(sequence " + "(pause 1)" * 16_000 + ")",
+        "(sequence " + "(pause 1)" * 110_000 + ")",
+        "(wait (" + "1 " * 500_000 + ") () (31) (2))",
         "(" + "x" * 1_000_000 + ")",
         "(no-op 1\0)",
         '(approve 1 "' + "\n" * 100_000 + '" x)',
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_what_is_huge_or_strange_is_a_program_or_bad_data_at_once(text: str) -> None:
     quickly(text)
