@@ -25,7 +25,8 @@ from typing import NamedTuple
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-SOAK = os.environ.get("CIT_SOAK") == "1"
+SOAK = os.environ.get("CIT_SOAK", "") != ""
+EVERY = os.environ.get("CIT_SOAK") == "every"  # system call, where each state is enough
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
 # The quick form does the same each time; the soak looks elsewhere at each run.
 SEED = int(os.environ.get("CIT_SEED") or (random.SystemRandom().randrange(1 << 32) if SOAK else 11))
@@ -39,9 +40,19 @@ CHANGING = re.compile(
     "openat|poll|read|rename(at2?)?|rmdir|setsid|symlink(at)?|unlink(at)?|vfork|wait(4|id)|write"
 )
 
+# Those that leave all outside of the process as it was. One that is not known here changes it.
+_SEEING = re.compile(
+    "access|brk|clock_.*|connect|dup[23]?|exit_group|f?chdir|faccessat2?|fadvise64|futex|get.*|ioctl|"
+    "lseek|madvise|mmap|mprotect|mremap|munmap|[fl]?stat(x|fs)?|fstatfs|newfstatat|pidfd_open|pipe2|"
+    "p?poll|p?select6|prctl|pread64|prlimit64|readlink(at)?|rt_sig.*|sched_.*|sigaltstack|socket|"
+    "sysinfo|umask|uname"
+)
+
 _FILE = re.compile(r"(?:(?:\d{10}-)?\d\d-\d{10}-)?([0-9a-hjkmnp-tv-z]{26})-([a-z0-9._-]+)\.job")
 _RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t([a-z]+)\t([0-9a-z.]+|-)(?:\t|\Z)")
 _CALL = re.compile(r"(?:(\d+) +)?([a-z0-9_]+)\(")
+_FIRST = re.compile(r"\w+\((\d+)")  # what is usually a descriptor
+_RESULT = re.compile(r"\) += (-?\d+|\?)[^=]*$")
 _KILLED = re.compile(r"^(?:\d+ +)?\+\+\+ killed by SIGKILL", re.M)
 _ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{26}\b")
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
@@ -383,6 +394,52 @@ def points(log: Path, mark: str) -> list[Point]:
         elif count[syscall] > early[syscall]:
             found[Point(syscall, count[syscall])] = None
     return list(found)
+
+
+def states(log: Path, mark: str) -> list[list[Point]]:
+    """The points of a command traced alone, by what is outside of it: a kill at any of a list
+    finds, and leaves, the same as one at the others.
+
+    A kill strikes before its call is done: so a list ends with a call that changes something,
+    a file, a lock, a process, what a pipe holds, and what others do meanwhile does not count.
+    """
+    found: list[list[Point]] = [[]]
+    chances = set(points(log, mark))
+    count: collections.Counter[str] = collections.Counter()
+    files: set[str] = set()  # descriptors to close or read which tells nobody anything
+    for line in log.read_text(errors="replace").splitlines():
+        match = _CALL.match(line)
+        if not match:
+            continue
+        count[match[2]] += 1
+        point = Point(match[2], count[match[2]])
+        if point in chances:
+            found[-1].append(point)
+        if _changes(point.syscall, line, files) and found[-1]:
+            found.append([])
+    return found if found[-1] else found[:-1]
+
+
+def _changes(syscall: str, line: str, files: set[str]) -> bool:
+    """Whether a call has changed something outside of its process."""
+    first, result = _FIRST.match(line), _RESULT.search(line)
+    fd = first[1] if first else ""
+    if result and result[1] == "-1":
+        return False
+    if syscall == "openat" and result:  # nothing of cit is a named pipe
+        files.add(result[1])
+        return "O_CREAT" in line or "O_TRUNC" in line
+    if syscall in ("close", "read"):
+        known = fd in files
+        files.discard(fd if syscall == "close" else "")
+        return not known
+    if syscall == "fcntl":
+        lock = "F_OFD_SETLK" in line or "F_SETLK" in line
+        files.discard(fd if lock else "")  # to close it lets go of the lock
+        return lock
+    if syscall in ("wait4", "waitid"):
+        return not (result and syscall == "wait4" and result[1] == "0")
+    return not _SEEING.fullmatch(syscall) or "MAP_SHARED" in line
 
 
 def killed(log: Path) -> bool:

@@ -1,14 +1,15 @@
 """Programs, killed at the system calls of their runner, and gone on with to the end.
 
-Each is first run without a kill, which tells what has to come of it and at how many system
-calls it can be killed; then for each of these a job of the same program is run, its runner
-killed there, and gone on with by what cron and people do: ticks, runners, answers.
+Each is first run without a kill, which tells what has to come of it and at which system calls
+it can be killed. Most of these see and do not change anything: a kill at the one or the next
+leaves the same behind. So for each state that a kill can leave behind a job of the same program
+is run, its runner killed there (at any of the calls), and gone on with by what cron and people
+do: ticks, runners, answers. CIT_SOAK=every does so for each system call.
 """
 
 from __future__ import annotations
 
 import collections
-import itertools
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -65,6 +66,7 @@ class Kill(NamedTuple):
     command: str
     number: int
     point: Point
+    state: int  # of that command: what is outside of it is the same at all places of one
 
 
 class Stage:
@@ -123,8 +125,9 @@ class Stage:
             under = harness.strace_alone(self.log)
         ended = self.home.run(command, *args, under=under, ahead=ahead)
         if self.places is not None:
-            for point in harness.points(self.log, str(self.home.path)):
-                self.places.append(Kill(command, number, point))
+            states = harness.states(self.log, str(self.home.path))
+            for state, points in enumerate(states):
+                self.places += [Kill(command, number, point, state) for point in points]
         if kill:
             self.todo.remove(kill)
             if harness.killed(self.log):
@@ -200,9 +203,9 @@ def test_a_program_whose_runner_is_killed_goes_on_to_the_same_end(
 ) -> None:
     stage = Stage(home, read(path))
 
-    kills, places = kill_all(stage, ("cit-run",), KILLS, rng)
+    told = kill_all(stage, ("cit-run",), KILLS, rng)
 
-    figure(f"{path.stem}: its runner killed {kills} times, at {places} places, the same end")
+    figure(f"{path.stem}: its runner killed {told}, the same end")
 
 
 @pytest.mark.parametrize("called", ["let", "spawn", "pause", "stopped"])
@@ -211,17 +214,13 @@ def test_a_parked_job_whose_waking_is_killed_goes_on_to_the_same_end(
 ) -> None:
     stage = Stage(home, read(PROGRAMS / f"{called}.job"))
 
-    kills, places = kill_all(stage, ("cit-queue", "cit-answer", "cit-stop"), WAKES, rng)
+    told = kill_all(stage, ("cit-queue", "cit-answer", "cit-stop"), WAKES, rng)
 
-    figure(
-        f"{called}: ticks, answers and stops killed {kills} times, at {places} places, the same end"
-    )
+    figure(f"{called}: ticks, answers and stops killed {told}, the same end")
 
 
-def kill_all(
-    stage: Stage, commands: tuple[str, ...], most: int, rng: random.Random
-) -> tuple[int, int]:
-    """Kill at the places in some commands, and check what comes of it: how often, of how many."""
+def kill_all(stage: Stage, commands: tuple[str, ...], most: int, rng: random.Random) -> str:
+    """Kill some commands at all places, or in each state, and check what comes of it; in words."""
     rng.seed(f"{harness.SEED} {stage.program.path.stem}")
     if "${last." in stage.program.path.read_text():
         stage.play()  # the first of a name has no job before it
@@ -231,7 +230,8 @@ def kill_all(
     assert stage.program.ends == harness.outcome(stage.path(stage.jobs[-1]))
 
     tried = 0
-    for kill in choose(places, most, rng):
+    states = len({kill._replace(point=places[0].point) for kill in places})
+    for kill in choose(places, rng):
         tried, before = tried + 1, stage.kills
         again = kill._replace(number=kill.number + 1, point=rng.choice(places).point)
         twice, held = rng.random() < TWICE, rng.random() < HELD
@@ -251,22 +251,16 @@ def kill_all(
     assert [] == left(stage)
     # Stages side by side, and what the kernel has to say, come in another order each time.
     assert stage.kills >= tried * 0.5, "most of the chosen system calls did not come"
-    return stage.kills, len(places)
+    return f"{stage.kills} times, in {states} states, {len(places)} system calls"
 
 
-def choose(places: list[Kill], most: int, rng: random.Random) -> Iterator[Kill]:
-    """All places; or, if they are too many, such as leave something else behind, as there are
-    system calls of that kind."""
-    if len(places) <= most:
-        yield from rng.sample(places, len(places))
-        return
-    by_syscall: dict[str, list[Kill]] = {}
+def choose(places: list[Kill], rng: random.Random) -> Iterator[Kill]:
+    """One place in each state, or each place, in some order."""
+    found: dict[object, list[Kill]] = {}
     for kill in places:
-        if harness.CHANGING.fullmatch(kill.point.syscall):
-            by_syscall.setdefault(kill.point.syscall, []).append(kill)
-    syscalls = rng.sample(sorted(by_syscall), len(by_syscall))
-    for syscall in itertools.islice(itertools.cycle(syscalls), 2 * most):
-        yield rng.choice(by_syscall[syscall])
+        found.setdefault(kill if harness.EVERY else (*kill[:2], kill.state), []).append(kill)
+    for key in rng.sample(list(found), len(found)):
+        yield rng.choice(found[key])
 
 
 def differences(reference: Story, story: Story) -> list[str]:
