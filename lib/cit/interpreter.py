@@ -29,11 +29,11 @@ from cit import (
     walk,
 )
 from cit.files import patiently
+from cit.hearing import Hearing, held_until
 from cit.supervise import TICK
 from cit.waits import Parked
 from cit.walk import LATER
 from cit.wants import OK, Ask, Await, Begin, Down, End, Exec, Outcome, Sleep, Spawn, Up, ended
-from cit.wishes import Wishes, held_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Interpreter:
     ) -> None:
         self.around, self.hold, self.means = around, around.hold, around.means
         self.taken, self.records = taken, records
-        self.wishes = Wishes(self.hold, before, self.means.interrupted)
+        self.hearing = Hearing(self.hold, before, self.means.interrupted)
         self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
         self.steps, self.slots = steps.Steps(), asked.slots(around.request)
         self.settled = False  # whether the program asked for all that the trace has
@@ -165,15 +165,15 @@ class Interpreter:
 
     def _looked(self) -> tuple[str, Any] | None:
         """What people and clocks decided by now."""
-        self.wishes.listen()
+        self.hearing.listen()
         begun = time.monotonic()
         # Other jobs cost a look through the queue. While commands run, that is a small part of
         # the time; and before the job is parked, all are looked at.
         idle = not self.running and self.means.patience is not None
         others = idle or begun >= self.gaze
         for run, wait in self.waiting.items():
-            stopped = self.wishes.refusal(run, cleanup=run in self.cleanups)
-            reply = self.wishes.replies.get(run)
+            stopped = self.hearing.refusal(run, cleanup=run in self.cleanups)
+            reply = self.hearing.replies.get(run)
             answer: Any = stopped or ()
             if not stopped and (others or not wait.awaits or begun >= (wait.due or begun + 1)):
                 answer = waits.look(self.hold, wait, reply, self._note)
@@ -188,7 +188,7 @@ class Interpreter:
                 del self.begins[run]
                 return run, answer
         for each, (run, _) in self.running.items():
-            if self.wishes.stopped(run, cleanup=run in self.cleanups):
+            if self.hearing.stopped(run, cleanup=run in self.cleanups):
                 each.end("cancelled")
         return None
 
@@ -202,8 +202,8 @@ class Interpreter:
             return
         # What is held back goes where that is seen, also where it could only wait: no answer and
         # no instant lets it go on before it is released.
-        if self.begins or self.wishes.withheld(time.time()):
-            raise Parked(held_until(self.wishes), self.wishes.until)
+        if self.begins or self.hearing.withheld(time.time()):
+            raise Parked(held_until(self.hearing), self.hearing.until)
         # Measured as the waits themselves are: a clock that is set meanwhile ends no patience.
         dues = [wait.due for wait in self.waiting.values() if wait.due is not None]
         others = any(wait.awaits for wait in self.waiting.values())
@@ -230,9 +230,9 @@ class Interpreter:
                 self._note(kind, want.run, *fields)
             return earlier[0]
         if self.means.consent and not self.means.consent(want):
-            return self.wishes.stop("between two steps")
+            return self.hearing.stop("between two steps")
         if isinstance(want, Begin):
-            self.wishes.listen()
+            self.hearing.listen()
             answer = self._begin(want)
             if answer is LATER:
                 self.begins[want.run] = want
@@ -248,7 +248,7 @@ class Interpreter:
                 self._say(want.run, want.outcome.reason)
             self._note("end", want.run, *replay.fields(want.outcome))
         elif isinstance(want, Spawn):
-            return spawning.spawn(self.hold, self.wishes.job.who, want, self._noted(want))
+            return spawning.spawn(self.hold, self.hearing.job.who, want, self._noted(want))
         else:
             assert isinstance(want, Ask | Sleep | Await), f"a want that no runner knows: {want}"
             wait = waits.begin(want, self._noted(want), self._note)
@@ -270,14 +270,14 @@ class Interpreter:
 
     def _note(self, kind: str, run: str, *fields: str) -> Record:
         record = self.hold.record(kind, run, *fields)
-        self.wishes.job.add(record)
+        self.hearing.job.add(record)
         return record
 
     def _begin(self, want: Begin) -> Any:
-        refused = self.wishes.refusal(want.run, cleanup=want.cleanup)
+        refused = self.hearing.refusal(want.run, cleanup=want.cleanup)
         if refused:
             return refused
-        if self.wishes.withheld(time.time()):
+        if self.hearing.withheld(time.time()):
             # To be stopped here for as long as somebody likes is what a hold is for.
             return LATER
         if len(self.running) >= self.slots and getattr(self.steps[want.step], "ISOLATED", False):

@@ -13,7 +13,6 @@ import time
 from cit import (
     admission,
     amount,
-    answers,
     expiry,
     files,
     held,
@@ -22,17 +21,18 @@ from cit import (
     others,
     people,
     trace,
+    wishes,
 )
 from cit.errors import DENIED, Failure
 from cit.job import column
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.answers import Wish
     from cit.job import Job, Parked
     from cit.name import Name
     from cit.others import Awaited
     from cit.queue import Queue
+    from cit.wishes import Wish
 
 STALE = 3600  # seconds after which a dot file is what a cut left behind
 AHEAD = 60  # seconds: a file that was changed so much later than now tells of a clock set back
@@ -104,7 +104,7 @@ def recover(queue: Queue) -> None:
 
 def answer(queue: Queue) -> None:
     """Do what people ask of jobs that nobody runs; what a runner holds, it answers itself."""
-    for wish in answers.pending(queue):
+    for wish in wishes.pending(queue):
         found = queue.now(wish.id)
         if found is None or found.state == "bad":
             queue.note("refuse", wish.id, f"{wish.kind}: no such job", people.who(wish.uid))
@@ -120,14 +120,14 @@ def answer(queue: Queue) -> None:
 def _act(queue: Queue, hold: held.Held, wish: Wish, now: float) -> None:
     """Write a wish down and do it; where a cut came between the two, only do it."""
     job = hold.read()
-    if not answers.repeated(job, wish):
+    if not wishes.repeated(job, wish):
         refused = "it has ended" if job.status and wish.kind != "note" else ""
-        refused = answers.stranger(queue, wish, job) or refused or answers.moot(wish, job, now)
+        refused = wishes.stranger(queue, wish, job) or refused or wishes.moot(wish, job, now)
         if refused:
             who = people.who(wish.uid)
             queue.note("refuse", wish.id, f"cannot {wish.kind}: {refused}", who)
             return
-        hold.record(wish.kind, wish.run, *answers.fields(wish))
+        hold.record(wish.kind, wish.run, *wishes.fields(wish))
         if job.status:
             hold.seal()
             return
@@ -137,7 +137,7 @@ def _act(queue: Queue, hold: held.Held, wish: Wish, now: float) -> None:
         hold.finish("cancelled", 130)
         return
     hold.sync()
-    until = answers.until(wish)
+    until = wishes.until(wish)
     if until:
         hold.move("park", -int(-until // 1))
     elif wish.kind == "hold" and hold.name.state != "hold":

@@ -1,115 +1,217 @@
-"""What people ask of a job while it runs: heard, written down, and then obeyed."""
+"""Wishes that wait in `answers/`: what people ask of a job that somebody else holds.
+
+A file there holds one record: stop, hold, release, note, answer. Its name begins
+with the id of the job; its owner, as the kernel knows him, is its author, whatever the
+text says. The holder of the job writes it into the trace and then removes the file.
+
+What it may say after its text: `hold` until when, as a stamp; `answer` the value and the
+sha256 of what the job asks, so that nobody approves other bytes than those he saw.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from functools import partial
 
-from cit import answers, people, trace
-from cit.files import patiently
+from cit import files, name, people, trace
+from cit.errors import BAD, DENIED, Failure
 from cit.job import column
-from cit.wants import Outcome, Reply, ended
+from cit.name import Name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import NamedTuple
 
-    from cit.held import Held
-    from cit.job import Job
-    from cit.trace import Record
+    from cit.job import Job, Question
+    from cit.queue import Queue
 
-ENOUGH = 2  # stops of the whole job that end its clean-up too
-COARSE = 100_000_000  # nanoseconds by which the clock of a file system may lag
+    class Wish(NamedTuple):
+        file: str
+        id: str
+        kind: str
+        run: str
+        text: str
+        uid: int
+        token: str  # tells this wish from an equal one
+        more: tuple[str, ...] = ()  # what the kind has besides
+        made: float = 0.0  # when it came, by the clock of the kernel
+else:
+    from collections import namedtuple
+
+    Wish = namedtuple("Wish", "file id kind run text uid token more made", defaults=((), 0.0))
+
+KINDS = frozenset({"stop", "hold", "release", "note", "answer"})
+CAP = 64 << 10  # bytes of a text, or of a value
+FILE_CAP = 9 * CAP  # a byte may take four when it is written
+VALUES = {
+    "approve": {"yes": "yes", "y": "yes", "t": "yes", "no": "no", "n": "no", "f": "no"},
+}  # others take any text
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # not the fault of a file
+_RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 
 
-class Wishes:
-    """What is asked of a held job. `job` is what its trace says, and is kept true."""
+def send(
+    queue: Queue, found: Name, kind: str, text: str, run: str = "-", more: tuple[str, ...] = ()
+) -> None:
+    """Ask something of a job, durable on return."""
+    if any(_long(field) for field in (text, *more)):
+        raise Failure(BAD, f"cannot {kind} job '{found.id}': over {CAP} bytes of text")
+    record = trace.Record(trace.stamp(time.time()), kind, run, (text, *more))
+    data = trace.render(record)
+    file = f"{found.id}.{run}-{os.urandom(8).hex()}"
+    try:
+        queue.directory("answers").publish(file, data, 0o600 if queue.mine else 0o644)
+    except PermissionError:
+        raise Failure(DENIED, f"cannot {kind} job '{found.id}': permission denied") from None
 
-    def __init__(self, hold: Held, job: Job, interrupted: Callable[[], str]) -> None:
-        self.hold, self.job, self._interrupted = hold, job, interrupted
-        self.replies: dict[str, Reply] = {}  # by run
-        self._stops = [act for act in job.acts if act.kind == "stop"]
-        self._seen = 0  # mtime of answers/ when it was last read
-        self._heard = ""  # who interrupted us
 
-    def listen(self) -> None:
-        """Take what was asked since, and write it down."""
-        who = self._interrupted()
-        if who and who != self._heard:
-            self._heard = who
-            self._add(self.hold.record("stop", "-", who, "interrupted"))
-        queue = self.hold.queue
-        directory = queue.directory("answers")
-        changed = os.fstat(directory.fd).st_mtime_ns
-        if changed == self._seen:
-            return
-        # The clock of the file system is coarse: what came in this instant may not show yet.
-        self._seen = changed if time.time_ns() - changed > COARSE else 0
+def pending(queue: Queue, id: str = "") -> list[Wish]:
+    """The wishes that wait, for one job or for all; what cannot be one is removed.
+
+    Raises OSError where they cannot be read now.
+    """
+    directory = queue.directory("answers")
+    found = []
+    for file in sorted(directory.names()):
+        if not file.startswith(id):
+            continue
+        wish = _read(directory, file)
+        if wish:
+            found.append(wish)
+    # In the order in which they were made, as far as the clock can tell.
+    return [wish for _, wish in sorted(found)]
+
+
+def refusal(queue: Queue, wish: Wish, job: Job, now: float = 0.0) -> str:
+    """Why it is not done; "" where it is. `job` is all that its trace says up to this moment."""
+    return stranger(queue, wish, job) or moot(wish, job, now)
+
+
+def stranger(queue: Queue, wish: Wish, job: Job) -> str:
+    """Why this person may not; "" where he may.
+
+    The queue's owner and who pushed the job may, unless a question is for others; root always.
+    """
+    question = job.asks.get(wish.run) if wish.kind == "answer" else None
+    if question and question.who:
+        may = people.allowed(wish.uid, queue.owner, list(question.who))
+    else:
+        may = wish.uid == queue.owner or people.who(wish.uid) == job.who
+    if may or wish.uid == 0:
+        return ""
+    if question and question.who:
+        return f"{people.who(wish.uid)} may not answer: that is for {', '.join(question.who)}"
+    return f"{people.who(wish.uid)} may not {wish.kind} a job of {job.who}"
+
+
+def moot(wish: Wish, job: Job, now: float) -> str:
+    """Why there is nothing to do, whoever asks for it; "" where there is."""
+    run = job.runs.get(wish.run)
+    if wish.kind == "answer":
+        return _unasked(wish, job, now)
+    if wish.kind == "stop" and wish.run != "-":
+        if run is None:
+            return f"it has no run {wish.run}"
+        return f"run {wish.run} has ended" if run.ended else ""
+    return ""
+
+
+def _unasked(wish: Wish, job: Job, now: float) -> str:
+    question, (value, sha256) = job.asks.get(wish.run), (*wish.more, "", "")[:2]
+    if question is None:
+        said = next((r for r in reversed(job.answers) if r.run == wish.run), None)
+        if said:
+            who = column(said, 0)
+            return f"{who} has answered it" if who else "nobody had answered it in time"
+        return f"run {wish.run} asks nothing" if wish.run != "-" else "it asks nothing"
+    at = f"{wish.run}."
+    if any(r.kind == "stop" and at.startswith(f"{r.run}.") for r in job.acts):
+        return f"run {wish.run} was stopped"
+    # In time is what came in time, though a tick reads it later.
+    if question.deadline and min(wish.made, now) >= trace.seconds(question.deadline):
+        return f"it had to be answered until {question.deadline}"
+    if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
+        return "it is for a job that asks something else"
+    return unfit(question, value)
+
+
+def unfit(question: Question, value: str) -> str:
+    """Why a question cannot have this value; "" where it can."""
+    if "\0" in value or _long(value):
+        return f"a value has no NUL, and at most {CAP} bytes"
+    if question.verb in VALUES and value not in VALUES[question.verb].values():
+        return f"expected yes or no, found '{value[:40]}'"
+    return ""
+
+
+def repeated(job: Job, wish: Wish) -> bool:
+    """Whether the trace has this wish: a cut came before its file was removed.
+
+    A token alone is no proof: its author chose it, and the trace may be for all to read.
+    """
+    mine = wish.kind, wish.run, people.who(wish.uid), wish.token
+    said = [(r, column(r, 2)) for r in [*job.acts, *job.notes]]
+    said += [(r, column(r, 3)) for r in job.answers]
+    return any((r.kind, r.run, column(r, 0), token) == mine for r, token in said if token)
+
+
+def fields(wish: Wish) -> tuple[str, ...]:
+    """The columns of its record."""
+    who = people.who(wish.uid)
+    if wish.kind == "answer":
+        value, sha256 = (*wish.more, "", "")[:2]
+        return who, value, wish.text, wish.token, sha256
+    return (who, wish.text, wish.token, *wish.more[:1])
+
+
+def until(wish: Wish) -> float:
+    """The end of a hold in seconds since 1970, 0 where it has none."""
+    return trace.seconds(wish.more[0]) if wish.kind == "hold" and wish.more else 0.0
+
+
+def _long(text: str) -> bool:
+    return len(text.encode("utf-8", "surrogateescape")) > CAP
+
+
+def _read(directory: files.Directory, file: str) -> tuple[str, Wish] | None:
+    try:
+        data, status = files.read_untrusted(directory, file, FILE_CAP)
+    except FileNotFoundError:
+        return None  # its author took it back
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in SHORT:
+            raise  # it was asked, and is read another time
+        _discard(directory, file)
+        return None
+    record = trace.parse(data) if data.find(b"\n") == len(data) - 1 else None
+    # The run is copied as it is: a newline in it would be a line, even a mark, in the job.
+    if (
+        record is None
+        or record.kind not in KINDS
+        or not (record.run == "-" or _RUN.issuperset(record.run))
+        or not name.is_id(file[:26])
+        or any(map(_long, record.fields))
+    ):
+        _discard(directory, file)
+        return None
+    text = record.fields[0] if record.fields else ""
+    more = record.fields[1:] if record.kind == "answer" else ()
+    if record.kind == "hold" and column(record, 1):
         try:
-            pending = answers.pending(queue, self.hold.name.id)
-        except OSError:
-            self._seen = 0  # short of descriptors, say: the next look may see them
-            return
-        for wish in pending:
-            self._take(wish)
-            directory.remove(wish.file)
-
-    def stopped(self, run: str, *, cleanup: bool = False) -> str:
-        """Why a run is to end, "" where it is not: it, what is above it, or all was stopped."""
-        at = f"{run}."
-        found = [act for act in self._stops if act.run == "-" or at.startswith(f"{act.run}.")]
-        if cleanup:
-            # What cleans up after a stop is stopped by name, or by asking twice.
-            whole = [act for act in found if act.run == "-"]
-            found = [act for act in found if act.run != "-"] or whole[ENOUGH - 1 :]
-        if not found:
-            return ""
-        reason = column(found[-1], 1)
-        return f"stopped by {column(found[-1], 0)}" + (f": {reason}" if reason else "")
-
-    def refusal(self, run: str, *, cleanup: bool = False) -> Outcome | None:
-        """The Outcome of a run that was stopped."""
-        why = self.stopped(run, cleanup=cleanup)
-        return ended("cancelled", why) if why else None
-
-    def stop(self, reason: str) -> Outcome:
-        """Stop the job in the name of who runs it; the Outcome of what was to come next."""
-        self._add(self.hold.record("stop", "-", people.who(), reason))
-        return ended("cancelled", self.stopped("-"))
-
-    def withheld(self, now: float) -> bool:
-        """Whether no further step may begin."""
-        return self.job.withheld(now)
-
-    @property
-    def until(self) -> str:
-        """The stamp until which it is held; "" is for as long as somebody likes."""
-        return column(self.job.hold, 3) if self.job.hold else ""
-
-    def _take(self, wish: answers.Wish) -> None:
-        queue = self.hold.queue
-        if answers.repeated(self.job, wish):
-            return
-        refused = answers.refusal(queue, wish, self.job, time.time())
-        if refused:
-            who = people.who(wish.uid)
-            why = f"cannot {wish.kind}: {refused}"
-            patiently(partial(queue.note, "refuse", wish.id, why, who))
-            return
-        record = self.hold.record(wish.kind, wish.run, *answers.fields(wish))
-        patiently(self.hold.sync)
-        self._add(record)
-
-    def _add(self, record: Record) -> None:
-        self.job.add(record)
-        if record.kind == "stop":
-            self._stops.append(record)
-        elif record.kind == "answer":
-            who, value, reason = (column(record, at) for at in range(3))
-            self.replies[record.run] = Reply(value, who, reason)
+            more = (trace.stamp(trace.seconds(column(record, 1))),)
+        except ValueError:
+            _discard(directory, file)
+            return None
+    token = file.rpartition("-")[2]
+    # When it got its name: not what its author says, nor what he set its time to.
+    wish = Wish(file, file[:26], record.kind, record.run, text, status.st_uid, token, more,
+                status.st_ctime)  # fmt: skip
+    return record.time, wish
 
 
-def held_until(wishes: Wishes) -> int | None:
-    """Seconds since 1970 until which a job is held; None for no such time."""
-    return int(trace.seconds(wishes.until)) + 1 if wishes.until else None
+def _discard(directory: files.Directory, file: str) -> None:
+    try:
+        directory.remove(file)
+    except OSError:
+        pass  # a directory, say: it is in nobody's way

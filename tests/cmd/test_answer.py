@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cit import answers, held, people, trace
+from cit import held, people, trace, wishes
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
@@ -159,7 +159,7 @@ def test_an_answer_that_lies_there_already_comes_before_that_of_the_owner(
 ) -> None:
     id = asking("1.2")
     asks = queue.job(queue.find(id)).sha256.removeprefix("sha256:")
-    answers.send(queue, queue.find(id), "answer", "not today", "1.2", ("no", asks))
+    wishes.send(queue, queue.find(id), "answer", "not today", "1.2", ("no", asks))
 
     ended = cit("answer", f"{id}.1.2", "yes")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cit import answers, fsck, held, job, locks, manager, people, trace
+from cit import fsck, held, job, locks, manager, people, trace, wishes
 from cit.errors import Failure
 from cit.name import Name
 from cit.queue import Queue
@@ -31,12 +31,12 @@ def take(queue: Queue, id: str) -> held.Held:
 
 
 def ask(queue: Queue, id: str, kind: str, text: str = "") -> None:
-    answers.send(queue, queue.find(id), kind, text)
+    wishes.send(queue, queue.find(id), kind, text)
 
 
 def asked(queue: Queue) -> list[str]:
     """What nobody has answered yet."""
-    return [answer.kind for answer in answers.pending(queue)]
+    return [answer.kind for answer in wishes.pending(queue)]
 
 
 def acts(queue: Queue, id: str) -> list[tuple[str, ...]]:
@@ -334,7 +334,7 @@ def test_a_job_that_has_ended_takes_notes_alone(queue: Queue, push: Push, kind: 
 
 def test_an_answer_for_a_job_that_nobody_knows_is_refused(queue: Queue) -> None:
     nobody = Name("wait", "", "01kak5jzc2v8e9j7m3t0q4w6xy", "x")
-    answers.send(queue, nobody, "stop", "")
+    wishes.send(queue, nobody, "stop", "")
 
     manager.tick(queue)
 
@@ -365,9 +365,9 @@ def test_an_answer_that_was_written_down_and_not_done_is_done_once(
 ) -> None:
     id = push()
     ask(queue, id, kind, "why")
-    [answer] = answers.pending(queue)
+    [answer] = wishes.pending(queue)
     with take(queue, id) as hold:
-        hold.record(kind, "-", *answers.fields(answer))
+        hold.record(kind, "-", *wishes.fields(answer))
         hold.sync()
 
     manager.tick(queue)
@@ -383,7 +383,7 @@ def test_an_answer_that_was_done_and_is_still_there_is_only_removed(
 ) -> None:
     id = push()
     ask(queue, id, "hold", "why")
-    [answer] = answers.pending(queue)
+    [answer] = wishes.pending(queue)
     line = (Path(queue.path) / "answers" / answer.file).read_bytes()
     manager.tick(queue)
     (Path(queue.path) / "answers" / answer.file).write_bytes(line)
@@ -398,9 +398,9 @@ def test_a_note_that_was_written_down_and_not_sealed_is_sealed(queue: Queue, pus
     with take(queue, id) as hold:
         hold.finish("ok", 0)
     ask(queue, id, "note", "well")
-    [answer] = answers.pending(queue)
+    [answer] = wishes.pending(queue)
     with take(queue, id) as hold:
-        hold.record("note", "-", *answers.fields(answer))
+        hold.record("note", "-", *wishes.fields(answer))
         hold.sync()
 
     manager.tick(queue)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cit import answers, asked, expiry, fsck, held, manager, name, people, trace
+from cit import asked, expiry, fsck, held, manager, name, people, trace, wishes
 from cit.name import FOR_ANSWER, FOR_OTHERS
 from cit.queue import Queue
 
@@ -55,7 +55,7 @@ def sum_of(queue: Queue, id: str) -> str:
 
 def say(queue: Queue, id: str, value: str = "yes", run: str = "1.1", sha256: str = "") -> None:
     more = (value, sha256 or sum_of(queue, id))
-    answers.send(queue, queue.find(id), "answer", "looks good", run, more)
+    wishes.send(queue, queue.find(id), "answer", "looks good", run, more)
 
 
 def state(queue: Queue, id: str) -> str:
@@ -85,7 +85,7 @@ def test_an_answer_is_written_down_and_the_job_goes_on(queue: Queue, lay: Lay) -
     assert ("wait", {}) == (state(queue, id), told.asks)
     assert (people.who(), "yes", "looks good") == answer.fields[:3]
     assert sum_of(queue, id) == answer.fields[4]
-    assert [] == answers.pending(queue)
+    assert [] == wishes.pending(queue)
 
 
 def test_a_question_stays_open_until_it_is_answered(queue: Queue, lay: Lay) -> None:
@@ -107,7 +107,7 @@ def test_a_question_stays_open_until_it_is_answered(queue: Queue, lay: Lay) -> N
         ("yes", "1", "", "run 1 asks nothing"),
         ("yes", "1.2", "", "run 1.2 asks nothing"),
         ("yes", "1.1", "0" * 64, "it is for a job that asks something else"),
-        ("y\0", "1.1", "", f"a value has no NUL, and at most {answers.CAP} bytes"),
+        ("y\0", "1.1", "", f"a value has no NUL, and at most {wishes.CAP} bytes"),
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_and_written_into_the_log(
@@ -119,13 +119,13 @@ def test_an_answer_that_cannot_be_is_refused_and_written_into_the_log(
     manager.tick(queue)
 
     assert ("park", [f"cannot answer: {why}"]) == (state(queue, id), log(queue))
-    assert [] == answers.pending(queue)
+    assert [] == wishes.pending(queue)
 
 
 def test_what_was_stopped_is_not_answered_any_more(queue: Queue, lay: Lay) -> None:
     """A yes would let the program go on behind the step that somebody stopped."""
     id = lay()
-    answers.send(queue, queue.find(id), "stop", "", "1.1")
+    wishes.send(queue, queue.find(id), "stop", "", "1.1")
     manager.tick(queue)
     say(queue, id)
 
@@ -137,7 +137,7 @@ def test_what_was_stopped_is_not_answered_any_more(queue: Queue, lay: Lay) -> No
 
 def test_an_answer_without_the_sum_of_the_job_is_refused(queue: Queue, lay: Lay) -> None:
     id = lay()
-    answers.send(queue, queue.find(id), "answer", "", "1.1", ("yes",))
+    wishes.send(queue, queue.find(id), "answer", "", "1.1", ("yes",))
 
     manager.tick(queue)
 
@@ -174,7 +174,7 @@ def test_an_answer_that_came_in_time_counts_and_a_late_one_does_not(
     early = lay(deadline=time.time() + 500)
     for id in (late, early):
         say(queue, id)
-    [first, second] = answers.pending(queue)
+    [first, second] = wishes.pending(queue)
 
     manager.tick(queue)
 
@@ -182,7 +182,7 @@ def test_an_answer_that_came_in_time_counts_and_a_late_one_does_not(
     assert log(queue)[0].startswith("cannot answer: it had to be answered until ")
     # A tick that comes after the deadline reads what was there before it.
     told = queue.job(queue.find(late))
-    assert "" == answers.refusal(
+    assert "" == wishes.refusal(
         queue, first._replace(made=trace.seconds(told.asks["1.1"].deadline) - 1), told, time.time()
     )
 
@@ -193,25 +193,25 @@ def test_who_may_answer_is_said_by_the_question(queue: Queue, lay: Lay) -> None:
     for id, may in ((named, True), (other, False)):
         say(queue, id)
         told = queue.job(queue.find(id))
-        [answer] = answers.pending(queue, id)
-        assert may == (answers.stranger(queue, answer._replace(uid=uid), told) == "")
+        [answer] = wishes.pending(queue, id)
+        assert may == (wishes.stranger(queue, answer._replace(uid=uid), told) == "")
     queue.owner, who = 4_000_000_000, "the owner, who is not named"
     told = queue.job(queue.find(named))
-    [answer] = answers.pending(queue, named)
-    assert answers.stranger(queue, answer._replace(uid=queue.owner), told), who
-    assert "" == answers.stranger(queue, answer._replace(uid=0), told)
+    [answer] = wishes.pending(queue, named)
+    assert wishes.stranger(queue, answer._replace(uid=queue.owner), told), who
+    assert "" == wishes.stranger(queue, answer._replace(uid=0), told)
 
 
 def test_a_job_that_is_held_back_keeps_its_answer_and_stays(queue: Queue, lay: Lay) -> None:
     id = lay()
-    answers.send(queue, queue.find(id), "hold", "")
+    wishes.send(queue, queue.find(id), "hold", "")
     manager.tick(queue)
     say(queue, id)
 
     manager.tick(queue)
 
     assert ("hold", 1) == (state(queue, id), len(queue.job(queue.find(id)).answers))
-    answers.send(queue, queue.find(id), "release", "")
+    wishes.send(queue, queue.find(id), "release", "")
     manager.tick(queue)
     assert "wait" == state(queue, id)
 
@@ -222,9 +222,9 @@ def test_an_answer_whose_file_is_still_there_after_a_cut_counts_once(
 ) -> None:
     id = lay()
     say(queue, id)
-    [answer] = answers.pending(queue)
+    [answer] = wishes.pending(queue)
     with take(queue, id) as hold:
-        hold.record("answer", "1.1", *answers.fields(answer))
+        hold.record("answer", "1.1", *wishes.fields(answer))
         hold.sync()
         if moved:
             hold.move("wait")
@@ -232,7 +232,7 @@ def test_an_answer_whose_file_is_still_there_after_a_cut_counts_once(
     manager.tick(queue)
 
     assert ("wait", 1) == (state(queue, id), len(queue.job(queue.find(id)).answers))
-    assert ([], []) == (answers.pending(queue), log(queue))
+    assert ([], []) == (wishes.pending(queue), log(queue))
 
 
 # --- stop, hold, release ---------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_a_job_that_has_begun_is_stopped_by_its_runner(
     if where == "hold":
         with take(queue, id) as hold:
             hold.move("hold")
-    answers.send(queue, queue.find(id), "stop", "", run)
+    wishes.send(queue, queue.find(id), "stop", "", run)
 
     manager.tick(queue)
 
@@ -268,7 +268,7 @@ def test_a_run_that_is_unknown_or_has_ended_is_not_stopped(
         hold.record("begin", "1.2", "exec", "1")
         hold.record("end", "1.2", "ok", "0", "")
         hold.sync()
-    answers.send(queue, queue.find(id), "stop", "", run)
+    wishes.send(queue, queue.find(id), "stop", "", run)
 
     manager.tick(queue)
 
@@ -281,10 +281,10 @@ def test_a_job_is_held_back_until_an_instant_and_can_be_released_before(
     until = time.time() + 3600.5
     ids = [push(), push()]
     for id in ids:
-        answers.send(queue, queue.find(id), "hold", "later", "-", (trace.stamp(until),))
+        wishes.send(queue, queue.find(id), "hold", "later", "-", (trace.stamp(until),))
     manager.tick(queue)
     laid = [queue.find(id) for id in ids]
-    answers.send(queue, queue.find(ids[0]), "release", "")
+    wishes.send(queue, queue.find(ids[0]), "release", "")
 
     manager.tick(queue)
 
@@ -298,7 +298,7 @@ def test_a_job_that_never_ran_is_stopped_where_it_lies(queue: Queue, push: Push)
     id = push()
     with take(queue, id) as hold:
         hold.move("park", FOR_ANSWER)
-    answers.send(queue, queue.find(id), "stop", "")
+    wishes.send(queue, queue.find(id), "stop", "")
 
     manager.tick(queue)
 
@@ -523,10 +523,10 @@ def test_a_job_that_was_held_back_does_not_expire_when_it_is_released(
 ) -> None:
     id = push()
     manager.tick(expiring)
-    answers.send(expiring, expiring.find(id), "hold", "")
+    wishes.send(expiring, expiring.find(id), "hold", "")
     manager.tick(expiring)
     serve(expiring, 5000)
-    answers.send(expiring, expiring.find(id), "release", "")
+    wishes.send(expiring, expiring.find(id), "release", "")
 
     manager.tick(expiring)
 
@@ -539,7 +539,7 @@ def test_a_job_that_was_held_until_a_time_does_not_expire_when_it_is_over(
     id = push()
     manager.tick(expiring)
     until = time.time() + 5000
-    answers.send(expiring, expiring.find(id), "hold", "", "-", (trace.stamp(until),))
+    wishes.send(expiring, expiring.find(id), "hold", "", "-", (trace.stamp(until),))
     manager.tick(expiring)
     held_back = state(expiring, id)
     manager.wake(expiring, until + 1)

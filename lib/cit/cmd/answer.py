@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from cit import ask, questions, table, terminal
+from cit import questions, table, terminal, wishing
 from cit.errors import DONE, NO, Failure
 from cit.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cit.ask import Posed
     from cit.job import Question
+    from cit.wishing import Posed
 
 
 def parser() -> Parser:
@@ -30,14 +30,14 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    posed = ask.question(args.job, args.queue)
+    posed = wishing.question(args.job, args.queue)
     value = args.value
     if value is None:
         if posed.question is None:
             raise Failure(NO, f"job '{posed.name.id}' asks nothing that you can see")
         value = _asked(posed, posed.question)
     if value is not None:
-        ask.answer(posed, value, args.reason)
+        wishing.answer(posed, value, args.reason)
     return DONE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cit import answers, held, locate, manager, people
+from cit import held, locate, manager, people, wishes
 from cit.errors import DENIED, DONE, LATER, NO, USAGE, Failure
 from cit.options import Parser
 from cit.tables import RECORDS
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         raise Failure(DENIED, f"job '{found.id}' is not admitted")
     if args.kind == "note" and found.state == "done":
         # A note there is followed by a seal: the tick does both, or the next one does.
-        answers.send(queue, found, "note", args.fields[0], args.run)
+        wishes.send(queue, found, "note", args.fields[0], args.run)
         manager.tick(queue)
         return DONE
     hold = held.take(queue, found)

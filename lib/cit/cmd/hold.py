@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cit import ask, instant, trace
+from cit import instant, trace, wishing
 from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
 
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     if args.release and args.until:
         raise Failure(USAGE, "--until: not with --release")
     more = () if args.until is None else (trace.stamp(_until(args.until, time.time())),)
-    ask.each(args.queue, args.jobs, "release" if args.release else "hold", args.reason, more)
+    wishing.each(args.queue, args.jobs, "release" if args.release else "hold", args.reason, more)
     return DONE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit import ask
+from cit import wishing
 from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
 
@@ -20,5 +20,5 @@ def main(argv: list[str]) -> int:
     text = " ".join(args.text)
     if not text.strip():
         raise Failure(USAGE, "expected a text")
-    ask.each(args.queue, [args.job], "note", text)
+    wishing.each(args.queue, [args.job], "note", text)
     return DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cit import ask
+from cit import wishing
 from cit.errors import DONE
 from cit.options import Parser
 
@@ -21,5 +21,5 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    ask.each(args.queue, args.jobs, "stop", args.reason)
+    wishing.each(args.queue, args.jobs, "stop", args.reason)
     return DONE

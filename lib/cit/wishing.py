@@ -1,4 +1,4 @@
-"""Ask something of jobs, and have it done at once where the queue is ours."""
+"""Wish something of jobs, and have it done at once where the queue is ours."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import os
 import time
 
-from cit import answers, home, manager, sight, start
-from cit.answers import Wish
+from cit import home, manager, sight, start, wishes
 from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
 from cit.name import Name
+from cit.wishes import Wish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def each(
         if seen.queue is None:
             _take_back(seen)
             continue
-        answers.send(seen.queue, seen.name, kind, text, run or "-", more)
+        wishes.send(seen.queue, seen.name, kind, text, run or "-", more)
         queues[seen.path] = seen.queue
     for queue in queues.values():
         _at_once(queue)
@@ -59,7 +59,7 @@ def question(word: str, option: str | None) -> Posed:
     if queue is None:
         raise Failure(AWAY, f"cannot answer job '{found.id}': queue '{seen.path}' is away")
     _check(queue, found, "answer")
-    if queue.mine and answers.pending(queue, found.id):
+    if queue.mine and wishes.pending(queue, found.id):
         _at_once(queue)  # another's answer came first: this one is not to be sent and refused
     job = _told(queue, found)
     if job is None:
@@ -77,23 +77,23 @@ def answer(posed: Posed, value: str, reason: str) -> None:
     """Answer a question. Raises Failure where that is known to be refused, which is recorded."""
     queue, found, run = posed.queue, posed.name, posed.run or "-"
     if posed.question:
-        words = answers.VALUES.get(posed.question.verb, {})
+        words = wishes.VALUES.get(posed.question.verb, {})
         value = words.get(value.lower(), value)
-        unfit = answers.unfit(posed.question, value)
+        unfit = wishes.unfit(posed.question, value)
         if unfit:
             raise Failure(USAGE, unfit)
     if posed.job:
         now, more = time.time(), (value, posed.sha256)
         wish = Wish("", found.id, "answer", run, reason, os.geteuid(), "", more, now)
-        stranger = answers.stranger(queue, wish, posed.job)
-        refused = stranger or answers.moot(wish, posed.job, now)
+        stranger = wishes.stranger(queue, wish, posed.job)
+        refused = stranger or wishes.moot(wish, posed.job, now)
         if refused:
             _refuse(queue, wish, refused)
             code = DENIED if stranger else NO
             raise Failure(code, f"cannot answer job '{found.id}': {refused}")
     elif not posed.sha256 or not posed.run:
         raise Failure(DENIED, f"cannot answer job '{found.id}': it is not yours to read")
-    answers.send(queue, found, "answer", reason, run, (value, posed.sha256))
+    wishes.send(queue, found, "answer", reason, run, (value, posed.sha256))
     _at_once(queue)
 
 
@@ -104,7 +104,7 @@ def _refuse(queue: Queue, wish: Wish, why: str) -> None:
         return
     nobody = Name("", "", wish.id, "")
     # Without the sum of the job it is refused there as well.
-    answers.send(queue, nobody, "answer", wish.text, wish.run, (wish.more[0], ""))
+    wishes.send(queue, nobody, "answer", wish.text, wish.run, (wish.more[0], ""))
 
 
 def _at_once(queue: Queue) -> None:
@@ -121,12 +121,12 @@ def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
         job = _told(seen.queue, seen.name) if run or not seen.queue.mine else None
         wish = Wish("", seen.name.id, kind, run, "", os.geteuid(), "")
         # In the drop box no trace says yet who pushed it; who serves the queue will know.
-        stranger = answers.stranger(seen.queue, wish, job) if job and job.who else ""
+        stranger = wishes.stranger(seen.queue, wish, job) if job and job.who else ""
         if stranger:
             # Whoever serves the queue writes down that it was asked.
-            answers.send(seen.queue, seen.name, kind, "", run or "-")
+            wishes.send(seen.queue, seen.name, kind, "", run or "-")
             raise Failure(DENIED, f"cannot {kind} job '{seen.name.id}': {stranger}")
-        refused = answers.moot(wish, job, time.time()) if job and run else ""
+        refused = wishes.moot(wish, job, time.time()) if job and run else ""
         if refused:
             raise Failure(NO, f"cannot {kind} run {run} of job '{seen.name.id}': {refused}")
     elif kind != "stop" or run or seen.name.state != sight.OUTBOX:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cit import answers, files, job, people, trace
-from cit.answers import Wish
+from cit import files, job, people, trace, wishes
 from cit.queue import Queue
 from cit.trace import Record
+from cit.wishes import Wish
 
 Push = Callable[..., str]
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
@@ -26,9 +26,9 @@ def box(queue: Queue) -> Path:
 def test_an_answer_says_what_is_asked_of_whom_and_by_whom(queue: Queue, push: Push) -> None:
     found = queue.find(push())
 
-    answers.send(queue, found, "note", "a\tb\n\udcff", "1.2")
+    wishes.send(queue, found, "note", "a\tb\n\udcff", "1.2")
 
-    [wish] = answers.pending(queue)
+    [wish] = wishes.pending(queue)
     assert (found.id, "note", "1.2", "a\tb\n\udcff", os.getuid()) == (
         wish.id, wish.kind, wish.run, wish.text, wish.uid,
     )  # fmt: skip
@@ -37,10 +37,10 @@ def test_an_answer_says_what_is_asked_of_whom_and_by_whom(queue: Queue, push: Pu
 
 def test_only_those_of_one_job_are_told(queue: Queue, push: Push) -> None:
     one, other = queue.find(push()), queue.find(push())
-    answers.send(queue, one, "stop", "")
-    answers.send(queue, other, "hold", "")
+    wishes.send(queue, one, "stop", "")
+    wishes.send(queue, other, "hold", "")
 
-    assert ["hold"] == [wish.kind for wish in answers.pending(queue, other.id)]
+    assert ["hold"] == [wish.kind for wish in wishes.pending(queue, other.id)]
 
 
 def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None:
@@ -48,7 +48,7 @@ def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None
         line = b"2026-11-21T20:37:%02d.000Z\t%s\t-\t-\n" % (second, kind)
         (box(queue) / f"{ID}.--{kind.decode()}").write_bytes(line)
 
-    assert ["hold", "release", "stop"] == [wish.kind for wish in answers.pending(queue)]
+    assert ["hold", "release", "stop"] == [wish.kind for wish in wishes.pending(queue)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None
 def test_what_cannot_be_an_answer_is_removed(queue: Queue, file: str, data: bytes) -> None:
     (box(queue) / file).write_bytes(data)
 
-    assert [] == answers.pending(queue)
+    assert [] == wishes.pending(queue)
     assert [] == os.listdir(box(queue))
 
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_an_answer_is_removed(queue: Queue, file: str, data: byte
 def test_what_is_no_file_is_removed_unread(queue: Queue, make: Callable[[Path], None]) -> None:
     make(box(queue) / f"{ID}.--a")
 
-    assert [] == answers.pending(queue)
+    assert [] == wishes.pending(queue)
     assert [] == os.listdir(box(queue))
 
 
@@ -101,36 +101,36 @@ class Crowded(files.Directory):
 def test_what_cannot_be_read_for_want_of_descriptors_is_read_another_time(
     queue: Queue, push: Callable[..., str]
 ) -> None:
-    answers.send(queue, queue.find(push()), "stop", "")
+    wishes.send(queue, queue.find(push()), "stop", "")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     whole = queue.directory("answers")
     queue._directories["answers"] = Crowded(whole.path)
 
     try:
         with pytest.raises(OSError, match="Too many open files"):
-            answers.pending(queue)
+            wishes.pending(queue)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     queue._directories["answers"] = whole
-    assert ["stop"] == [wish.kind for wish in answers.pending(queue)]
+    assert ["stop"] == [wish.kind for wish in wishes.pending(queue)]
 
 
 def test_a_directory_is_in_nobodys_way(queue: Queue, push: Push) -> None:
     (box(queue) / f"{ID}.--a").mkdir()
-    answers.send(queue, queue.find(push()), "stop", "")
+    wishes.send(queue, queue.find(push()), "stop", "")
 
-    assert ["stop"] == [wish.kind for wish in answers.pending(queue)]
+    assert ["stop"] == [wish.kind for wish in wishes.pending(queue)]
 
 
 def test_a_file_whose_name_is_no_text_is_in_nobodys_way(queue: Queue) -> None:
     (box(queue) / f"{ID}.--\udcff").write_bytes(TIME + b"\tnote\t-\ttext\n")
     (box(queue) / "\udcff").write_bytes(b"")
 
-    [wish] = answers.pending(queue)
+    [wish] = wishes.pending(queue)
 
     assert "text" == wish.text
-    assert trace.render(Record("t", "note", "-", answers.fields(wish)))
+    assert trace.render(Record("t", "note", "-", wishes.fields(wish)))
 
 
 # --- who may ---------------------------------------------------------------------------------
@@ -144,10 +144,10 @@ def of(who: str) -> job.Job:
     return job.fold([Record("t", "push", "-", (who, "sha256:0"))])
 
 
-@pytest.mark.parametrize("kind", sorted(answers.KINDS))
+@pytest.mark.parametrize("kind", sorted(wishes.KINDS))
 def test_the_owner_of_the_queue_and_root_may_ask_all(queue: Queue, kind: str) -> None:
     for uid in (queue.owner, 0):
-        assert "" == answers.stranger(queue, wish(uid, kind), of("alice@laptop"))
+        assert "" == wishes.stranger(queue, wish(uid, kind), of("alice@laptop"))
 
 
 def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
@@ -155,8 +155,8 @@ def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
     if os.geteuid() == 0:  # then nobody is a stranger by his number alone
         queue.owner = 1
 
-    own = answers.refusal(queue, wish(uid), of(people.who(uid)))
-    others = answers.refusal(queue, wish(uid), of("alice@laptop"))
+    own = wishes.refusal(queue, wish(uid), of(people.who(uid)))
+    others = wishes.refusal(queue, wish(uid), of("alice@laptop"))
 
     assert "" == own
     assert f"{people.who(uid)} may not stop a job of alice@laptop" == others
@@ -166,25 +166,25 @@ def test_who_pushed_a_job_may_ask_of_it_and_nobody_else(queue: Queue) -> None:
 
 
 def test_an_answer_that_the_trace_has_is_known_again() -> None:
-    record = Record("t", "stop", "-", answers.fields(wish(0)))
-    note = Record("t", "note", "-", answers.fields(wish(0, "note")))
+    record = Record("t", "stop", "-", wishes.fields(wish(0)))
+    note = Record("t", "note", "-", wishes.fields(wish(0, "note")))
 
-    assert answers.repeated(job.fold([record]), wish(0))
-    assert answers.repeated(job.fold([note]), wish(0, "note"))
-    assert not answers.repeated(job.fold([record]), wish(0)._replace(token="other"))
-    assert not answers.repeated(job.fold([]), wish(0))
+    assert wishes.repeated(job.fold([record]), wish(0))
+    assert wishes.repeated(job.fold([note]), wish(0, "note"))
+    assert not wishes.repeated(job.fold([record]), wish(0)._replace(token="other"))
+    assert not wishes.repeated(job.fold([]), wish(0))
 
 
 def test_a_token_that_somebody_else_read_in_the_trace_lets_him_do_nothing() -> None:
-    told = job.fold([Record("t", "hold", "-", answers.fields(wish(0, "hold")))])
+    told = job.fold([Record("t", "hold", "-", wishes.fields(wish(0, "hold")))])
 
-    assert not answers.repeated(told, wish(3_999_999_999, "hold"))
-    assert not answers.repeated(told, wish(0, "stop"))
-    assert not answers.repeated(told, wish(0, "hold")._replace(run="1.1"))
+    assert not wishes.repeated(told, wish(3_999_999_999, "hold"))
+    assert not wishes.repeated(told, wish(0, "stop"))
+    assert not wishes.repeated(told, wish(0, "hold")._replace(run="1.1"))
 
 
 def test_no_token_is_no_token_of_anybody() -> None:
     """What a runner or a move in the line writes down has none."""
     told = job.fold([Record("t", "stop", "-", (people.who(0), "interrupted"))])
 
-    assert not answers.repeated(told, wish(0)._replace(token=""))
+    assert not wishes.repeated(told, wish(0)._replace(token=""))
