@@ -52,6 +52,9 @@ class Ended(NamedTuple):
 
 Cit = Callable[..., Ended]
 
+# A shell's `make test &` ignores it, and all that is started here would.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a test. `make check` takes the quick one.
 settings.register_profile("full", deadline=None)
