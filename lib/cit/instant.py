@@ -1,4 +1,8 @@
-"""An instant as people write it: by a duration from now, a date, or a time of the day."""
+"""An instant as people write it: by a duration, a date, or a time of the day.
+
+One rule for all commands: without a zone it is local time, with `Z` or an offset it is that.
+What is printed is UTC and ends in Z, so it can be given back.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +11,65 @@ import time
 
 from cit import amount
 
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?",
-    re.ASCII,
-)
-_CLOCK = re.compile(r"(\d{1,2}):(\d\d)", re.ASCII)
+_CLOCK = r"(\d{1,2}):(\d\d)(?::(\d\d)(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?"
+_TIME = re.compile(_CLOCK, re.ASCII)
+_DATE = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[T ]{_CLOCK})?", re.ASCII)
 
 
-def parse(text: str, now: float) -> float:
+def parse(text: str, now: float, *, past: bool = False) -> float:
     """Seconds since 1970 of `2h`, `2026-11-24`, `2026-11-24T08:00`, `...Z` or `+01:00`, `8:00`.
 
-    Local time where no zone is named; a time of the day is the next such. Raises ValueError,
-    with what was expected.
+    Local time where no zone is named. A duration is from now on, and a time of the day the
+    next such; with `past` it is so long ago, and the last such. Raises ValueError, with what
+    was expected.
     """
-    date, clock = _DATE.fullmatch(text), _CLOCK.fullmatch(text)
-    if clock and int(clock[1]) < 24 and int(clock[2]) < 60:
-        today = time.localtime(now)[:3]
-        for later in (0, 1):
-            at = (today[0], today[1], today[2] + later, int(clock[1]), int(clock[2]), 0)
-            found = time.mktime((*at, 0, 0, -1))
-            if found > now:
-                return found
+    date, clock = _DATE.fullmatch(text), _TIME.fullmatch(text)
     if date:
-        year, month, day, hour, minute, second = (int(part or 0) for part in date.groups()[:6])
+        year, month, day = (int(part) for part in date.groups()[:3])
         try:
             time.strptime(f"{year:04d}-{month}-{day}", "%Y-%m-%d")
         except ValueError:
             raise _expected() from None
-        if year < 1970 or hour > 23 or minute > 59 or second > 59:
+        if year < 1970:
             raise _expected()
-        if not date[7]:
-            return time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
-        import calendar
-
-        shift = 0
-        if date[7] != "Z":
-            hours, minutes = int(date[7][1:3]), int(date[7][-2:])
-            shift = (hours * 3600 + minutes * 60) * (-1 if date[7][0] == "-" else 1)
-        return float(calendar.timegm((year, month, day, hour, minute, second)) - shift)
+        return _at(year, month, day, *date.groups()[3:])
+    if clock:
+        shift = _shift(clock[5])
+        today = time.localtime(now) if shift is None else time.gmtime(now + shift)
+        found = _at(*today[:3], *clock.groups())
+        if past and found > now:
+            return _at(today[0], today[1], today[2] - 1, *clock.groups())
+        if not past and found <= now:
+            return _at(today[0], today[1], today[2] + 1, *clock.groups())
+        return found
     try:
-        return now + amount.duration(text)
+        seconds = amount.duration(text)
     except ValueError:
         raise _expected() from None
+    return max(now - seconds, 0) if past else now + seconds
+
+
+def _at(year: int, month: int, day: int, *clock: str | None) -> float:
+    """Of hour, minute, second, its fraction and zone, where they are given."""
+    hour, minute, second = (int(part or 0) for part in clock[:3])
+    if hour > 23 or minute > 59 or second > 59:
+        raise _expected()
+    part, shift = float(clock[3] or 0), _shift(clock[4])
+    if shift is None:
+        return time.mktime((year, month, day, hour, minute, second, 0, 0, -1)) + part
+    import calendar
+
+    return calendar.timegm((year, month, day, hour, minute, second)) - shift + part
+
+
+def _shift(zone: str | None) -> int | None:
+    """Seconds that a zone is east of UTC; None where it is the local one."""
+    if not zone or zone == "Z":
+        return 0 if zone else None
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > 23 or minutes > 59:
+        raise _expected()
+    return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
 
 def _expected() -> ValueError:

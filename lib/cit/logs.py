@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from cit import amount, files, job, name, printed, queue, section, trace, watch
+from cit import files, job, name, printed, queue, section, trace, watch
 from cit.errors import BAD, MISSING, USAGE, Failure
 
 TYPE_CHECKING = False
@@ -173,22 +173,13 @@ def forked(data: bytes, run: str) -> bool:
 
 
 def moment(text: str, now: float) -> str:
-    """The stamp of `10m` (so long ago), `20:37` (today), `2026-11-21T20:37`; times in UTC."""
+    """The stamp of an instant that people wrote, such as `10m`: so long ago."""
+    from cit import instant  # most look at all there is
+
     try:
-        return trace.stamp(now - amount.duration(text))
-    except ValueError:
-        pass
-    whole = text.rstrip("Z").replace(" ", "T")
-    if whole[2:3] == ":":
-        whole = f"{trace.day(now)}T{whole}"
-    stamp = whole + "0000-01-01T00:00:00.000Z"[len(whole) :]
-    try:
-        # A day or an hour that does not exist comes back as another.
-        if len(whole) >= 10 and trace.stamp(trace.seconds(stamp))[:19] == stamp[:19]:
-            return stamp
-    except ValueError:
-        pass
-    raise Failure(USAGE, f"expected 10m, 20:37 or 2026-11-21T20:37, found '{text}'")
+        return trace.stamp(instant.parse(text, now, past=True))
+    except ValueError as error:
+        raise Failure(USAGE, f"--since: {error}, found '{text}'") from None
 
 
 def turn(state: job.Job, data: bytes) -> None:

@@ -174,7 +174,17 @@ def test_since_takes_a_time_of_the_day_and_a_full_one(made: Made, cit: Cit) -> N
 
     assert "below\ntwenty\n" == cit("logs", "--since", "2026-11-21T20:37:04.1Z", "tree").out
     assert "" == cit("logs", "--since", "2026-11-22", "tree").out
-    assert "two\nbelow\ntwenty\n" == cit("logs", "--since", "2026-11-21 20:37", "tree").out
+    assert "two\nbelow\ntwenty\n" == cit("logs", "--since", "2026-11-21 20:37Z", "tree").out
+
+
+def test_since_without_a_zone_is_local_time(made: Made, cit: Cit) -> None:
+    runs(made)
+    there = {"TZ": "<+05>-5"}
+
+    told = cit("logs", "--since", "2026-11-22T01:37:04.1", "tree", env=there)
+
+    assert ("below\ntwenty\n", "") == (told.out, told.err)
+    assert "" == cit("logs", "--since", "2026-11-22T01:37:04.1", "tree", env={"TZ": "UTC0"}).out
 
 
 @pytest.mark.parametrize("word", ["yesterday", "2026-13-01", "25:00", "", "10 minutes"])
@@ -184,7 +194,8 @@ def test_since_with_something_else_is_a_usage_error(made: Made, cit: Cit, word: 
     code, out, err = cit("logs", f"--since={word}x", "tree")
 
     assert (2, "") == (code, out)
-    assert "expected 10m, 20:37 or 2026-11-21T20:37" in err
+    assert "cit-logs: --since: expected a time such as \"2h\", \"17:30\"" in err
+    assert f", found '{word}x'" in err
 
 
 # --- the last lines --------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
                    help="go on until the end, and exit with the job's code")  # fmt: skip
     p.add_argument("-n", "--number", type=int, metavar="N", help="begin with the last N lines")
     p.add_argument(
-        "--since", metavar="WHEN", help="begin so long ago (10m), or at a time in UTC (20:37)"
+        "--since", metavar="TIME", help="begin then: 10m (so long ago), 17:30, 2026-11-24T08:00"
     )
     p.add_argument(
         "--stream", choices=STREAMS, action="append", help="only this stream, on standard output"
