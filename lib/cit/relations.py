@@ -88,7 +88,7 @@ def _told(seen: Seen, names: Mapping[str, list[str]]) -> Iterator[Edge]:
     for record in queue.records(seen.name):
         if record.kind == "spawn":
             yield Edge(column(record, 0), id, "spawn", record.run, noted=True)
-        elif record.kind == "park":
+        elif record.kind in ("wait", "park"):
             for _, word in awaited(record):
                 yield Edge(id, _meant(word.partition("/")[0], id, names), "await")
 

@@ -513,7 +513,7 @@ RECORDS: dict[str, tuple[str, ...]] = {
     'usage': ('source', 'wall', 'user', 'sys', 'mem_peak', 'read', 'write'),
     'ask': ('verb', 'comment', 'default', 'deadline', 'who'),
     'answer': ('who', 'value', 'reason', 'token', 'sha256'),
-    'wait': ('instant',),
+    'wait': ('instant', 'for'),
     'spawn': ('id', 'program', 'version'),
     'stage': ('text',),
     'park': ('until', 'for'),

@@ -66,9 +66,10 @@ def begin(want: Ask | Sleep | Await, noted: Noted, note: Note) -> Wait:
         return Wait(want, deadline, _due(deadline, now))
     until = _bounded(noted[0] if noted else "", want.timeout, now)
     shown = trace.stamp(until) if until is not None else ""
+    awaits = f"{want.what} {want.name}"
     if noted[:1] != (shown,):
-        note("wait", want.run, shown)
-    return Wait(want, until, _due(until, now), f"{want.what} {want.name}")
+        note("wait", want.run, shown, _listed(awaits))
+    return Wait(want, until, _due(until, now), awaits)
 
 
 def look(hold: Held, wait: Wait, reply: Reply | None, note: Note) -> Any:

@@ -12,6 +12,7 @@ from cit.trace import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cmd.conftest import Made
     from tests.conftest import Cit
@@ -84,6 +85,17 @@ def test_what_a_program_spawned_and_awaited_is_in_its_trace(made: Made, cit: Cit
     assert sorted(told) == sorted(
         [[GONE, top, "spawn"], [top, build, "await"], [top, "other", "await"]]
     )
+
+
+def test_what_was_over_already_is_awaited_as_well(cit: Cit, tmp_path: Path) -> None:
+    program = tmp_path / "top.lurch"
+    program.write_text('(await job "build")')
+    build = cit("push", "--name", "build", "--", "true").out.strip()
+    assert 0 == cit("run").code
+    top = cit("push", program).out.strip()
+    assert 0 == cit("run").code
+
+    assert [[top, build, "await"]] == lines(cit("ls", "--tree").out)
 
 
 def test_a_spawn_that_was_taken_over_belongs_to_the_first_job(made: Made, cit: Cit) -> None:
