@@ -10,7 +10,7 @@ import re
 from collections import namedtuple
 from itertools import islice
 
-from cit import schema, section, toml
+from cit import schema, section, toml, wording
 from cit.errors import Bad
 from cit.section import Section
 from cit.tables import KINDS, RECORDS
@@ -208,13 +208,13 @@ def _complaints(found: list[Section], head: dict[str, Any], *, filled: bool) -> 
             message = f"unknown version {part.version} of '{part.kind}', {known}"
             yield Bad(message, *mark)
         elif part.format not in kind.formats:
-            names = schema.either(f"'{name}'" for name in kind.formats)
+            names = wording.either(f"'{name}'" for name in kind.formats)
             yield Bad(f"unknown format '{part.format}', expected {names}", *mark)
         else:
             yield from _body(part, head, filled=filled)
         for key in part.attrs:
             if key not in kind.attributes and key != "nonl":
-                yield Bad(schema.unknown("attribute", key, kind.attributes), *mark)
+                yield Bad(wording.unknown("attribute", key, kind.attributes), *mark)
         if part.kind in seen and not kind.many:
             yield Bad(
                 f"second section '{part.kind}', the first is in line {seen[part.kind].line}", *mark
@@ -224,7 +224,7 @@ def _complaints(found: list[Section], head: dict[str, Any], *, filled: bool) -> 
         seen.setdefault(part.kind, part)
     for name in ("job", "program"):
         if name not in seen:
-            near = schema.nearest(name, [part.kind for part in found if part.kind not in KINDS])
+            near = wording.nearest(name, [part.kind for part in found if part.kind not in KINDS])
             if near:
                 message = f"unknown section '{near}', did you mean '{name}'?"
                 yield Bad(message, *_mark(section.find(found, near) or found[0]))

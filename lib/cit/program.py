@@ -25,6 +25,7 @@ from cit.wants import (
     WORDS,
     Node,
 )
+from cit.wording import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,10 +130,8 @@ def _step(form: lurch.Node, steps: Mapping[str, Step]) -> Step:
     name = form.value[0].value
     if name in steps:
         return steps[name]
-    from difflib import get_close_matches  # slow to import, and only for this
-
-    near = get_close_matches(name, list(steps), 1)
-    raise _bad(form.value[0], f"no step '{name}'" + (f"; is it '{near[0]}'?" if near else ""))
+    near = nearest(name, steps)
+    raise _bad(form.value[0], f"no step '{name}'" + (f"; is it '{near}'?" if near else ""))
 
 
 def _value(step: str, arg: Arg, form: lurch.Node) -> Any:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from cit import asked, isolation, name, program, schema, tables
+from cit import asked, isolation, name, program, schema, tables, wording
 from cit.errors import BAD, MISSING, USAGE, Bad, Failure
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def _check(option: str, key: str, value: object) -> None:
         if key == "limits":
             limit = str(path[0])
             if limit not in known["properties"]:
-                message = schema.unknown("limit", limit, known["properties"])
+                message = wording.unknown("limit", limit, known["properties"])
             else:
                 option = f"{option} {limit}"
         raise Failure(USAGE, f"{option}: {message}")

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 
-from cit import amount
+from cit import amount, wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Complaint = tuple[tuple[str | int, ...], str]
@@ -30,7 +30,6 @@ _AMOUNTS: dict[str, tuple[Callable[[object], float], str]] = {
     "duration": (amount.duration, 'a duration such as "10m"'),
     "size": (amount.size, 'a size such as "64M"'),
 }
-_SHOWN = 60  # characters of a value in a complaint
 
 
 def complaints(
@@ -38,7 +37,7 @@ def complaints(
 ) -> Iterator[Complaint]:
     """What is wrong with a value, each with the path of the key or item it is about."""
     if not (_amount(schema, value) if "format" in schema else _fits(schema, value)):
-        yield path, f"expected {expected(schema)}, found {found(value)}"
+        yield path, f"expected {expected(schema)}, found {wording.found(value)}"
     elif isinstance(value, dict):
         yield from _table(schema, value, path)
     elif isinstance(value, list):
@@ -51,7 +50,7 @@ def expected(schema: dict[str, Any]) -> str:
     if "expected" in schema:
         return str(schema["expected"])
     if "enum" in schema:
-        return either(f'"{word}"' for word in schema["enum"])
+        return wording.either(f'"{word}"' for word in schema["enum"])
     if "format" in schema:
         return _AMOUNTS[schema["format"]][1]
     words = _TYPES[schema["type"]][1]
@@ -66,45 +65,6 @@ def expected(schema: dict[str, Any]) -> str:
     return words
 
 
-def found(value: object) -> str:
-    """A value as a complaint shows it."""
-    if isinstance(value, str):
-        return f'"{_short(value)}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        # A number may have more digits than Python agrees to print.
-        return "a very large number" if abs(value) > 1e18 else str(value)
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return "a table" if isinstance(value, dict) else "a date or a time"
-
-
-def unknown(what: str, word: str, known: Iterable[str]) -> str:
-    """The complaint about a word that is not known, with the known one that was meant."""
-    known = sorted(known)
-    start = f"unknown {what} '{_short(word)}'"
-    near = nearest(word, known)
-    if near:
-        return f"{start}, did you mean '{near}'?"
-    return f"{start}, known are {', '.join(known)}" if known else f"{start}, none is known here"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The most similar of the known words, "" where none is similar."""
-    import difflib
-
-    # Similarity takes quadratic time, and a word from outside may be long.
-    matches = difflib.get_close_matches(word[:_SHOWN], list(known), 1)
-    return matches[0] if matches else ""
-
-
-def either(words: Iterable[str]) -> str:
-    """`a, b or c`."""
-    *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last
-
-
 def _table(
     schema: dict[str, Any], value: dict[str, Any], path: tuple[str | int, ...]
 ) -> Iterator[Complaint]:
@@ -116,9 +76,9 @@ def _table(
         if key in known:
             yield from complaints(known[key], item, here)
         elif rest is False:
-            yield here, unknown("key", key, known)
+            yield here, wording.unknown("key", key, known)
         elif not _fits(names, key):
-            yield here, f"expected {expected(names)}, found {found(key)}"
+            yield here, f"expected {expected(names)}, found {wording.found(key)}"
         else:
             yield from complaints(rest, item, here)
     for key in schema.get("required", ()):
@@ -158,9 +118,3 @@ def _within(schema: dict[str, Any], value: Any) -> bool:
 
 def _bool(value: object) -> bool:
     return isinstance(value, bool)
-
-
-def _short(text: str) -> str:
-    """Text from outside on one line, and no control character of it."""
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)

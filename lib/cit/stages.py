@@ -15,7 +15,7 @@ import re
 from collections import namedtuple
 from functools import partial
 
-from cit import amount, lurch, schema, toml
+from cit import amount, lurch, schema, toml, wording
 from cit.errors import Bad
 from cit.lurch import LIST, form, number, string, symbol
 from cit.tables import KINDS
@@ -88,7 +88,7 @@ def complaint(
         for need in stage.needs:
             final = stages[places[need]].final if need in places else known.get(need)
             if need not in places and need not in known:
-                near = schema.nearest(need, [*places, *known])
+                near = wording.nearest(need, [*places, *known])
                 wrong = f"no stage '{_shown(need)}'" + (f"; is it '{near}'?" if near else "")
             elif final is None:
                 wrong = f"there are two stages '{need}'"
@@ -100,7 +100,7 @@ def complaint(
 
 
 def _shown(word: str) -> str:
-    return schema.found(word)[1:-1]
+    return wording.found(word)[1:-1]
 
 
 def _circle(stages: Sequence[Named], places: Mapping[str, int]) -> tuple[int, str] | None:
@@ -200,7 +200,7 @@ def _options(words: list[str], at: int, column: int) -> dict[str, Any]:
             except ValueError as error:
                 raise Bad(f"timeout: {error}", at, column) from None
         elif sign or key not in _OPTIONS:
-            raise Bad(schema.unknown("option", word, _OPTIONS), at, column)
+            raise Bad(wording.unknown("option", word, _OPTIONS), at, column)
         else:
             found[key] = True
     return found
@@ -272,7 +272,7 @@ def _table(
             isolate = (kind, stage[key])
     run = stage.get("run", "")
     if not isinstance(run, (str, list)):
-        raise wrong("run", f"expected a text or a list of lines, found {schema.found(run)}")
+        raise wrong("run", f"expected a text or a list of lines, found {wording.found(run)}")
     stage["run"] = run if isinstance(run, str) else "\n".join(run)
     retry = stage.get("retry", {})
     if isinstance(retry, int) and not isinstance(retry, bool) and 0 < retry <= MOST:
@@ -280,11 +280,11 @@ def _table(
     elif not isinstance(retry, dict):
         raise wrong(
             "retry", f"expected a number of attempts, 1 to {MOST}, or a table with 'attempts', "
-            f"'on' and 'backoff', found {schema.found(retry)}",
+            f"'on' and 'backoff', found {wording.found(retry)}",
         )  # fmt: skip
     for word in retry.get("on", ()) if isinstance(retry, dict) else ():
         if isinstance(word, bool) or not isinstance(word, (str, int)):
-            raise wrong("retry", f"expected a status or a code, found {schema.found(word)}")
+            raise wrong("retry", f"expected a status or a code, found {wording.found(word)}")
     if "timeout" in stage:
         stage["timeout"] = amount.duration(stage["timeout"])
     cells = 1

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from cit import config, files, home, schema, settings, table
+from cit import config, files, home, settings, table, wording
 from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
                 sys.stdout.write(table.tabbed(fields))
         return DONE
     if args.key not in settings.KEYS:
-        raise Failure(USAGE, schema.unknown("key", args.key, settings.KEYS))
+        raise Failure(USAGE, wording.unknown("key", args.key, settings.KEYS))
     if args.verb == "get":
         value, origin = settings.effective(args.key)
         if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from cit import locate, schema, section, trace
+from cit import locate, section, trace, wording
 from cit.errors import DONE, MISSING, NO, USAGE, Bad, Failure
 from cit.options import Parser
 from cit.section import Section
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     known = {kind for kind in KINDS if KINDS[kind].formats} | RECORDS.keys()
     for kind in args.kinds:
         if kind not in found and kind not in known:
-            raise Failure(NO, schema.unknown("section or record", kind, known))
+            raise Failure(NO, wording.unknown("section or record", kind, known))
     return DONE if found or args.list else NO
 
 
