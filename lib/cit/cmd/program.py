@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import config, editor, home, programs, request, runs, send, start, terminal
-from cit.errors import AWAY, DONE, USAGE, Bad, Failure
+from cit import config, editor, programs, request, runs, send, terminal
+from cit.errors import DONE, USAGE, Bad, Failure
 from cit.options import Parser
+from cit.posting import Posting
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -102,25 +103,11 @@ def _start(queue: Queue, args: argparse.Namespace) -> int:
     if args.dry_run:
         sys.stdout.buffer.write(job.data)
         return DONE
-    away = None
-    try:
-        send.send(queue, job, fresh=True)
-    except send.Away as failure:
-        away = failure
-        send.keep(job, queue.path)
-    if not args.quiet:
-        print(id, flush=True)
-    home.receive([send.receipt("kept" if away else "pushed", job, queue.path)])
-    home.know(queue.path)
-    if start.wanted(queue):
-        start.command(queue, "queue", "tick")
-    if away:
-        raise Failure(AWAY, f"{away}; kept in the outbox")
-    if args.wait:
-        from cit import follow
-
-        return follow.wait(queue, id, job.job["name"])
-    return DONE
+    with Posting(queue, queue.path) as posting:
+        posting.post(job, fresh=True)
+        if not args.quiet:
+            print(id, flush=True)
+    return posting.settle(wait=args.wait)
 
 
 def _ls(queue: Queue, args: argparse.Namespace) -> int:

@@ -6,9 +6,9 @@ import os
 import sys
 
 from cit import home, request, send, start
-from cit.errors import AWAY, DONE, USAGE, Failure
-from cit.home import Receipt
+from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
+from cit.posting import Posting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,29 +70,15 @@ def main(argv: list[str]) -> int:
             away = failure
         else:
             _say(failure)
-    receipts: list[Receipt] = []
-    try:
+    with Posting(queue, path, away) as posting:
         for file in args.files or [None]:
             id = ids.next()
             job = make(file, id, to)
-            away = _send(queue, path, job, away, fresh=job.job["id"] == id)
-            receipts.append(send.receipt("kept" if away else "pushed", job, path))
+            posting.post(job, fresh=job.job["id"] == id)
             if not args.quiet:
                 sys.stdout.write(job.job["id"] + ("\0" if args.null else "\n"))
                 sys.stdout.flush()
-    finally:
-        home.receive(receipts)
-        if queue and receipts:
-            home.know(queue.path)
-        if queue and start.wanted(queue):
-            start.command(queue, "queue", "tick")
-    if away:
-        raise Failure(AWAY, f"{away}; kept in the outbox")
-    if args.wait and queue and receipts:
-        from cit import follow
-
-        return max(follow.wait(queue, receipt.id, receipt.name) for receipt in receipts)
-    return DONE
+    return posting.settle(wait=args.wait)
 
 
 def _target(option: str | None) -> tuple[Queue | None, str, send.Away | None]:
@@ -101,20 +87,6 @@ def _target(option: str | None) -> tuple[Queue | None, str, send.Away | None]:
         return queue, queue.path, None
     except send.Away as away:
         return None, away.path, away
-
-
-def _send(
-    queue: Queue | None, path: str, job: Asked, away: send.Away | None, *, fresh: bool
-) -> send.Away | None:
-    """Publish the job, or keep it; why it had to be kept."""
-    if queue and not away:
-        try:
-            send.send(queue, job, fresh=fresh)
-            return None
-        except send.Away as failure:
-            away = failure
-    send.keep(job, path)
-    return away
 
 
 def _flush(option: str | None) -> int:
