@@ -284,6 +284,17 @@ def test_a_back_off_grows_up_to_an_hour_or_what_was_asked(
     assert [line.split()[2] for line in lines if line.startswith("sleep")] == list(map(str, slept))
 
 
+def test_who_has_looked_long_looks_less_often(tell: Tell) -> None:
+    looks = 1000
+    not_yet = {f"exec 1.2.1.{look}": ended("failed", code=75) for look in range(1, looks)}
+
+    lines = tell('(isolate (none) (check (exec "/p") 10))', not_yet)
+
+    slept = [float(line.split()[2]) for line in lines if line.startswith("sleep")]
+    assert [10] * 59 + [20] * 60 + [30] == slept[:120]
+    assert [140] * 60 + [150] * (looks - 1 - 839) == slept[779:]
+
+
 def test_retry_does_not_wait_before_the_first_attempt_nor_after_the_last(tell: Tell) -> None:
     assert not [line for line in tell("(retry (no-op 0) 5 () 10)") if "pause" in line]
     assert not [line for line in tell("(retry (no-op 1) 1 () 10)") if "pause" in line]
