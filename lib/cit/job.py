@@ -205,7 +205,7 @@ def _park(job: Job, record: Record) -> None:
 
 
 def awaited(record: Record) -> tuple[tuple[str, str], ...]:
-    """What a `park` or `wait` record says that the job awaits: pairs of `job` or `artefact`, and a name."""
+    """What a `park` or `wait` record says is awaited: pairs of `job` or `artefact`, and a name."""
     things = (thing.strip().partition(" ") for thing in column(record, 1).split(","))
     return tuple((what, _plain(name)) for what, _, name in things if name)
 
