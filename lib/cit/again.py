@@ -52,7 +52,7 @@ def find(word: str, option: str | None) -> Earlier:
     try:
         seen = sight.find(word, option)
     except Failure as failure:
-        if failure.code != MISSING or option is None:
+        if failure.code not in (MISSING, DENIED) or option is None:
             raise
         seen = sight.find(word)
     name = seen.name

@@ -8,7 +8,7 @@ import time
 from collections import namedtuple
 
 from cit import config, listing, people, sight, table, terminal, trace
-from cit.errors import DENIED, MISSING, USAGE, Failure
+from cit.errors import MISSING, USAGE, Failure
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -69,8 +69,7 @@ def tell(args: Mapping[str, Any]) -> Iterator[str]:
     if any(args[key] for key in ("mine", "state", "status", "name")):
         raise Failure(USAGE, "--asking: only with JOB, --queue, -n, --json, -0")
     queue = Queue(os.path.abspath(args["queue"]) if args["queue"] else config.queue())
-    if not queue.readable:
-        raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    queue.look()
     strange = unknown(queue, args["jobs"]) if args["jobs"] else ""
     if strange:
         raise Failure(MISSING, f"no job '{strange}' in '{queue.path}'")

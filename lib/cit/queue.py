@@ -50,6 +50,11 @@ class Queue:
         """Whether the caller may see which jobs there are."""
         return os.access(os.path.join(self.path, "wait"), os.R_OK | os.X_OK)
 
+    def look(self) -> None:
+        """Raise Failure(DENIED) where the caller may not see which jobs there are."""
+        if not self.readable:
+            raise Failure(DENIED, f"cannot look into queue '{self.path}': permission denied")
+
     @property
     def home(self) -> str:
         """The directory that holds the workspaces of this queue's jobs.
@@ -160,7 +165,8 @@ class Queue:
     def find(self, query: str) -> Name:
         """The job of an id, of a unique beginning or end of one, or the newest of a name.
 
-        Raises Failure(MISSING) where there is none, or more than one.
+        Raises Failure(MISSING) where there is none, or more than one, and Failure(DENIED)
+        where the caller may not look.
         """
         query = query.lower() if name.is_id(query.lower()) else query
         for _ in range(2 if query else 0):  # "" is part of every id, and stands for none
@@ -174,6 +180,7 @@ class Queue:
             if id:
                 return seen[id]
             # It may have been released just now, against the order: look once more.
+        self.look()  # there may be one
         raise Failure(MISSING, f"no job '{query}' in '{self.path}'")
 
     def now(self, id: str) -> Name | None:

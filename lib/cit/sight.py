@@ -36,7 +36,8 @@ def find(word: str, option: str | None = None) -> Seen:
     """The job of an id, of a unique beginning or end of one, or the newest of a name.
 
     Looked for in the queue `option`, else in that of configuration, the outbox, and wherever
-    this user pushed. Raises Failure(MISSING).
+    this user pushed. Raises Failure(MISSING), or Failure(DENIED) where it may be in a queue
+    that he may not look into.
     """
     path = os.path.abspath(option) if option else config.queue()
     try:
@@ -76,14 +77,14 @@ def find_run(word: str, option: str | None = None) -> tuple[Seen, str]:
             at -= 1
         # A run begins with a number, though words such as `s1` can follow.
         cuts = [cut for cut in range(len(parts) - 1, at - 1, -1) if _number(parts[cut])]
-        if failure.code != MISSING or not cuts:
+        if failure.code not in (MISSING, DENIED) or not cuts:
             raise
     # `name.2` may be a job, and `name.2.1.3` its run: the longest name wins.
     for cut in cuts[:-1]:
         try:
             return find(".".join(parts[:cut]), option), ".".join(parts[cut:])
         except Failure as failure:
-            if failure.code != MISSING:
+            if failure.code not in (MISSING, DENIED):
                 raise
     return find(".".join(parts[: cuts[-1]]), option), ".".join(parts[cuts[-1] :])
 

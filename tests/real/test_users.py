@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cit import asked, job, layout, name, people, request, trace
+from cit import asked, job, layout, name, people, request, trace, wishes
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
@@ -154,19 +154,37 @@ def test_neither_can_touch_or_see_the_jobs_of_the_other(
     assert dropped.exists()
 
 
-@pytest.mark.parametrize("command", ["show", "logs", "note", "stop", "hold", "ls"])
-def test_nobody_is_told_of_a_job_he_may_not_see(
+@pytest.mark.parametrize(
+    "command", ["show", "why", "logs", "note", "stop", "hold", "answer", "ls"]
+)
+def test_who_may_not_look_is_told_that_and_not_whether_there_is_such_a_job(
     shared: Place, people3: tuple[Any, Any, Any], command: str
 ) -> None:
     _, alice, bob = people3
     id = shared.push(alice)
     shared.tick()
 
-    words = [id, "text"] if command == "note" else [id]
-    ended = shared.cit(command, "--queue", shared.path, *words, user=bob)
+    for word in (id, f"{id}.1", "nosuch"):
+        words = [word, "text"] if command in ("note", "answer") else [word]
+        ended = shared.cit(command, "--queue", shared.path, *words, user=bob)
 
-    assert (66, "") == (ended.code, ended.out)
+        said = f"cit-{command}: cannot look into queue '{shared.path}': permission denied\n"
+        assert (77, "", said) == tuple(ended)
     assert "wait" == shared.state(id)
+
+
+def test_who_may_not_look_stops_a_run_of_his_own_job_in_the_dark(
+    shared: Place, people3: tuple[Any, Any, Any]
+) -> None:
+    _, alice, _ = people3
+    id = shared.push(alice)
+    shared.tick()
+
+    ended = shared.cit("stop", "--queue", shared.path, f"{id}.1", user=alice)
+
+    assert (0, "", "") == tuple(ended)
+    [wish] = wishes.pending(Queue(str(shared.path)))
+    assert ("stop", id, "1") == (wish.kind, wish.id, wish.run)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ def main(argv: list[str]) -> int:
             sys.stdout.write(row.record(each, form))
     for _ in rows if wanted.missing else ():
         pass  # what is not shown may be it
+    if wanted.missing and isinstance(jobs, Listing):
+        jobs.queue.look()  # there may be one that is not for the caller to see
     if failure or wanted.missing:
         among = f" in state {' or '.join(states)}" if len(states) < len(listing.ORDER) else ""
         raise failure or Failure(MISSING, f"no job '{wanted.missing[0]}'{among}")
@@ -98,8 +100,7 @@ def _runs(
     if args.jobs or args.name or args.mine:
         raise Failure(USAGE, "--runs says what to list: it goes with no JOB, --name or --mine")
     queue = Queue(args.queue or config.queue())
-    if not queue.readable:
-        raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    queue.look()
     rows = runs.find(queue, args.runs, states)
     runs.expect(queue, args.runs)
     rows = (each for each in rows if not statuses or each.status in statuses)
