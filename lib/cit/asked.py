@@ -160,9 +160,14 @@ def _tree(sections: list[Section], head: Mapping[str, Any]) -> Node:
 def _reader(kind: str, head: Mapping[str, Any]) -> Callable[[str], lurch.Node]:
     if kind == "lurch":
         return lurch.read
-    from cit import stages
+    from cit import stageform
 
-    return stages.reader(kind, stages.Ground(isolation(head), tuple(head.get("vars", {}))))
+    if kind == "stages":
+        from cit.stagetext import read
+    else:
+        from cit.stagetables import read
+    ground = stageform.Ground(isolation(head), tuple(head.get("vars", {})))
+    return lambda text: stageform.program(read(text), ground)
 
 
 def _slots(node: Node, slots: int) -> Node:

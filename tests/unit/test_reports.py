@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cit import reports, stages
+from cit import reports, stagetext
 from cit.errors import Bad
 from cit.reports import Reports
 from cit.wants import Node
@@ -100,7 +100,7 @@ def test_half_a_stage_is_no_stage(space: Workspace) -> None:
     assert [reports.LONG] == some.stages
     assert ("log", "1.2", "cit", f"CIT_STAGES has {reports.LONG}") == records[0]
     with pytest.raises(Bad):
-        stages.text(reports.LONG, stages.Ground(None))
+        stagetext.read(reports.LONG)
 
 
 def test_nothing_of_it_is_left_beside_the_workspace(space: Workspace) -> None:

@@ -1,18 +1,16 @@
-"""Stages: how they are written, and which of them run after which."""
+"""Stages: which of them run after which, and which cannot run."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cit import lurch, program, stages, walk
+from cit import program, walk
 from cit.errors import Bad
-from cit.stages import Ground
 from cit.steps import Steps
 from cit.wants import OK, Begin, Exec, Node, Outcome, Up, ended
 
@@ -20,22 +18,6 @@ Tell = Callable[..., list[str]]
 STEPS = Steps()
 FAILED = ended("failed", code=3)
 MANY = '"v" '
-
-
-GROUND = Ground(("none", ""))
-
-
-def load(text: str, kind: str = "stages", ground: Ground = GROUND) -> Node:
-    return program.parse(text, STEPS, read=stages.reader(kind, ground))
-
-
-def bare(node: Node) -> Node:
-    """Without the places in the text."""
-    return node._replace(line=0, column=0, children=tuple(map(bare, node.children)))
-
-
-def same(text: str, other: str, kind: str = "stages") -> None:
-    assert bare(load(text, kind)) == bare(program.parse(other, STEPS))
 
 
 def side_by_side(
@@ -433,15 +415,15 @@ def test_the_stages_of_a_matrix_are_taken_in_the_order_of_its_cells() -> None:
 
 
 def test_what_is_made_runs_where_its_maker_does(tell: Tell) -> None:
-    tree = load("a:\n e\n", ground=Ground(("chroot", "busybox")))
+    text = '(stages (stage "a" () (isolate (chroot "busybox") (script "e"))))'
 
-    lines = tell(tree, {"exec 1.1.1.2": asks("x:\n e\n")})
+    lines = tell(text, {"exec 1.1.1.2": asks("x:\n e\n")})
 
     assert "up 1.1.s1.1.1 chroot busybox" in lines
 
 
 def test_what_is_made_has_the_variables(tell: Tell) -> None:
-    tree = load("a:\n e\n")
+    tree = program.parse(around('(stage "a" () (script "e"))'), STEPS)
     wants = walk.walk(tree, STEPS, {"who": "me", "a.b": "no"})
     answer, env = None, ()
     while not env:
@@ -492,275 +474,3 @@ def test_the_order_in_which_commands_end_decides_nothing(
     told.append(side_by_side(tree, answers, first)[:2])
 
     assert told[0] == told[1] == told[2]
-
-
-# --- texts -----------------------------------------------------------------------------------
-
-
-def test_a_text_is_a_program_that_could_have_been_written() -> None:
-    text = """\
-# everything
-all: test
-
-build:
-\tmake all
-
-\t  make more   # not a comment of ours
-test: build [allow_failure, timeout=1m30s]
-  ./test
-clean: [finally]
-    rm -r out
-"""
-    same(text, r"""
-        (stages
-          (stage "all" ("test") (no-op))
-          (stage "build" ()
-            (isolate (none)
-              (script "#!/bin/sh -e\nmake all\n\n  make more   # not a comment of ours\n")))
-          (stage "test" ("build") (isolate (none) (script "#!/bin/sh -e\n./test\n" () 90)) t)
-          (stage "clean" () (isolate (none) (script "#!/bin/sh -e\nrm -r out\n")) f t))""")
-
-
-def test_printed_as_lurch_a_text_is_the_same_program() -> None:
-    read = stages.reader("stages", Ground(("chroot", "host"), ("who",)))
-    text = "a:\n echo \"$who\" '\\'\nb: a [finally]\n #!/bin/bash\n x\n"
-
-    printed = lurch.write(read(text))
-
-    assert bare(program.parse(text, STEPS, read=read)) == bare(program.parse(printed, STEPS))
-
-
-@pytest.mark.parametrize(
-    ("indented", "script"),
-    [
-        ("    a\n    b\n", "a\nb\n"),
-        ("\ta\n\tb\n", "a\nb\n"),
-        (" a\n   b\n  c\n", "a\n  b\n c\n"),
-        ("  a\n\tb\n", "  a\n\tb\n"),
-        ("  a\r\n  b\r\n", "a\nb\n"),
-        ("\n  a\n\n  b\n\n\n", "a\n\nb\n"),
-        ("  a\n# not of the script\n  # of it\n  b\n", "a\n# of it\nb\n"),
-    ],
-)
-def test_indentation_is_what_all_lines_have_in_common(indented: str, script: str) -> None:
-    [stage] = load(f"s:\n{indented}").children
-
-    assert stage.children[0].children[1].args["text"] == "#!/bin/sh -e\n" + script
-
-
-def test_a_script_may_name_its_interpreter() -> None:
-    [stage] = load("s:\n    #!/usr/bin/python3\n    if 1:\n        print()\n").children
-
-    text = stage.children[0].children[1].args["text"]
-    assert text == "#!/usr/bin/python3\nif 1:\n    print()\n"
-
-
-@pytest.mark.parametrize("text", ["s:\n", "s:\n\n   \n", "s:\n  # only this\n", "s: # nothing"])
-def test_a_stage_without_commands_does_nothing(text: str) -> None:
-    [stage] = load(text).children
-
-    assert stage.children[0].step == "no-op"
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "column", "message"),
-    [
-        ("a:\nb\n", 2, 1, "expected 'NAME: NEEDS', or a command, which is indented"),
-        ("\n  echo\n", 2, 3, "a command before the first stage"),
-        ("a: b ${c}\nb:\n", 1, 6,
-         "expected the name of a stage, at most 64 letters, digits, '.', '_' and '-', beginning "
-         "with a letter or digit, found '${c}'"),
-        ("a: [x]\n", 1, 4,
-         "unknown option 'x', known are allow_failure, finally, timeout=DURATION"),
-        ("a: [finaly]\n", 1, 4, "unknown option 'finaly', did you mean 'finally'?"),
-        ("a: [timeout=x]\n", 1, 4, 'timeout: expected a duration such as "10m" or "1h30m"'),
-        ("a: [finally\n", 1, 4, "'[' without its ']'"),
-        ("a: [finally] b\n", 1, 14, "expected nothing after the ']'"),
-        ("a:\nb: c\n", 2, 1, "'stages': stage 'b' needs 'c': no stage 'c'"),
-        ("a:\n\na:\n", 3, 1, "'stages': a second stage 'a'"),
-        ("", 1, 1, "expected a stage such as 'build:', found none"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_in_a_text_is_said_at_its_place(
-    text: str, line: int, column: int, message: str
-) -> None:
-    with pytest.raises(Bad) as caught:
-        load(text)
-
-    assert (line, column, message) == (caught.value.line, caught.value.column, str(caught.value))
-
-
-LINES = st.lists(
-    st.one_of(
-        st.from_regex(r"\A[a-c]:( [a-d]){0,2}( \[[a-z_=, ]{0,15}\]?)?\Z"),
-        st.sampled_from(["  echo", "\techo", "", "#", "a: [finally]", "a: b [timeout=1m]"]),
-        st.text(max_size=8),
-    ),
-    max_size=12,
-)  # fmt: skip
-
-
-@settings(max_examples=300)
-@given(lines=LINES, end=st.sampled_from(["\n", "\r\n"]))
-def test_any_text_is_stages_or_bad_data(lines: list[str], end: str) -> None:
-    text = end.join(lines)
-    read = stages.reader("stages", GROUND)
-
-    try:
-        tree = program.parse(text, STEPS, read=read)
-    except Bad as bad:
-        assert 1 <= bad.line <= text.count("\n") + 1
-    else:
-        assert bare(tree) == bare(program.parse(lurch.write(read(text)), STEPS))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a:\n" * 300_000,
-        "".join(f"s{n}:\n" for n in range(200_000)),
-        "a: " + "b " * 500_000,
-        "a: " + "[" * 1_000_000,
-        "a: [" + "x " * 500_000 + "]",
-        "a" * 1_000_000 + ":",
-        "a:\n" + "  " * 500_000 + "x",
-        "a:\n" + "  x\n" * 250_000,
-        "a:\n" + "\n" * 1_000_000,
-        "".join(f"s{n}: {' '.join(f's{m}' for m in range(max(0, n - 200), n))}\n"
-                for n in range(1000))[:1_000_000],
-        "".join(f"s{n}: s{(n + 1) % 1000}\n" for n in range(1000)),
-    ],
-)  # fmt: skip
-def test_no_text_takes_long(text: str) -> None:
-    begun = time.process_time()
-
-    try:
-        load(text)
-    except Bad as bad:
-        assert bad.line
-
-    assert time.process_time() - begun < 2  # under 1 s on a machine that is not busy
-
-
-# --- TOML ------------------------------------------------------------------------------------
-
-
-def test_tables_are_a_program_that_could_have_been_written() -> None:
-    text = """\
-[[stage]]
-name = "build"
-run = ["make", "make install"]
-chroot = "host"
-timeout = "10m"
-retry = 3
-
-[[stage]]
-name = "test"
-needs = ["build"]
-run = "make test"
-image = "gcc:13"
-retry = { attempts = 2, on = ["timeout", 75], backoff = "1m30s" }
-allow_failure = true
-matrix = { cc = ["gcc", "clang"], os = ["a"] }
-env = { SIZE = "${data.size}", os = "mine" }
-
-[[stage]]
-name = "down"
-finally = true
-"""
-    same(text, r"""
-        (stages
-          (stage "build" ()
-            (retry
-              (isolate (chroot "host") (script "#!/bin/sh -e\nmake\nmake install\n" () 600))
-              3))
-          (stage "test" ("build")
-            (matrix "cc" ("gcc" "clang")
-              (matrix "os" ("a")
-                (retry
-                  (isolate
-                    (docker "gcc:13")
-                    (script "#!/bin/sh -e\nmake test\n"
-                      ("cc=${cc}" "SIZE=${data.size}" "os=mine")))
-                  2 (timeout 75) 90)))
-            t)
-          (stage "down" () (no-op) f t))""", "toml")  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "column", "message"),
-    [
-        ("", 1, 1, "key 'stage' is missing"),
-        ("stage = []\n", 1, 1, "expected a stage, found none"),
-        ("[[stage]]\nnmae = 'a'\n", 2, 1, "unknown key 'nmae', did you mean 'name'?"),
-        ("[[stage]]\nrun = 'a'\n", 1, 3, "key 'name' is missing"),
-        ("[[stage]]\nname = 'a'\nrun = 3\n", 3, 1,
-         "expected a text or a list of lines, found 3"),
-        ("[[stage]]\nname = 'a'\nrun = ['x', 3]\n", 3, 13, "expected a text, found 3"),
-        ("[[stage]]\nname = 'a'\nchroot = 'host'\nimage = 'x'\n", 3, 1,
-         "a stage has an 'image' or a 'chroot', not both"),
-        ("[[stage]]\nname = 'a'\nretry = 0\n", 3, 1,
-         "expected a number of attempts, 1 to 1000, or a table with 'attempts', 'on' and "
-         "'backoff', found 0"),
-        ("[[stage]]\nname = 'a'\nretry = true\n", 3, 1,
-         "expected a number of attempts, 1 to 1000, or a table with 'attempts', 'on' and "
-         "'backoff', found true"),
-        ("[[stage]]\nname = 'a'\nretry = { attempts = 0 }\n", 3, 11,
-         "expected a whole number from 1 to 1000, found 0"),
-        ("[[stage]]\nname = 'a'\nretry = { on = [] }\n", 3, 1, "key 'attempts' is missing"),
-        ("[[stage]]\nname = 'a'\nrun = 'x'\nretry = { attempts = 2, on = ['never'] }\n", 1, 3,
-         "'retry': 'never' is no status or code of a failure"),
-        ("[[stage]]\nname = 'a'\nretry = { attempts = 2, on = [1.5] }\n", 3, 1,
-         "expected a status or a code, found 1.5"),
-        ("[[stage]]\nname = 'a'\nmatrix = { v = [3.10] }\n", 3, 17,
-         "expected a text without NUL, in quotes, found 3.1"),
-        ("[[stage]]\nname = 'a'\ntimeout = '5 apples'\n", 3, 1,
-         'expected a duration such as "10m", found "5 apples"'),
-        ("[[stage]]\nname = 'a'\n[[stage]]\nname = 'b'\nneeds = ['c']\n", 3, 3,
-         "'stages': stage 'b' needs 'c': no stage 'c'"),
-        ("[[stage]]\nname = 'a'\nrun = '''\n[[stage]]\n'''\n[[stage]]\nname = 'a'\n", 6, 3,
-         "'stages': a second stage 'a'"),
-        ("[[stage]]\nname = \n", 2, 8, "invalid value"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_in_tables_is_said_at_its_place(
-    text: str, line: int, column: int, message: str
-) -> None:
-    with pytest.raises(Bad) as caught:
-        load(text, "toml")
-
-    assert (line, column, message) == (caught.value.line, caught.value.column, str(caught.value))
-
-
-def test_the_cells_of_a_matrix_are_bounded() -> None:
-    values = ", ".join(f'"{n}"' for n in range(101))
-
-    with pytest.raises(Bad, match="over 1000 cells"):
-        load(f"[[stage]]\nname = 'a'\nmatrix = {{ a = [{values}], b = [{values}] }}\n", "toml")
-
-
-def test_a_thousand_tables_do_not_take_long() -> None:
-    script = "echo [[stage]] # " + "x" * 900
-    text = "".join(f'[[stage]]\nname = "s{n}"\nrun = """\n{script}\n"""\n' for n in range(1000))
-    begun = time.process_time()
-
-    tree = load(text, "toml")
-
-    assert len(tree.children) == 1000
-    assert time.process_time() - begun < 2  # 0.2 s on a machine that is not busy
-
-
-def test_a_matrix_and_the_variables_of_the_job_are_in_the_environment(tell: Tell) -> None:
-    tree = load('[[stage]]\nname = "a"\nrun = "x"\nmatrix = { v = ["1", "${w}"] }\n', "toml",
-                Ground(("none", ""), ("w", "who", "not.one")))  # fmt: skip
-    wants = walk.walk(tree, STEPS, {"w": "W", "who": "me"})
-    answer, given_ = None, []
-    for _ in range(40):
-        try:
-            want = wants.send(answer)
-        except StopIteration:
-            break
-        answer = "h" if isinstance(want, Up) else OK if isinstance(want, Exec) else None
-        given_ += [want.env] if isinstance(want, Exec) else []
-
-    assert given_ == [("w=W", "who=me", "v=1"), ("w=W", "who=me", "v=W")]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import ChainMap
 from heapq import heappop, heappush
 
-from cit import lurch, program
+from cit import lurch, program, stageform, stagetext
 from cit.errors import Bad
-from cit.stages import MOST, SLOTS, Ground, Named, complaint, text, worst
+from cit.stages import MOST, SLOTS, Named, complaint, worst
 from cit.wants import INTEGER, STEPS, Arg, Do, Fork, Join, Shows, ended
 
 TYPE_CHECKING = False
@@ -155,12 +155,13 @@ class _Plan:
         told = f"stage '{maker.args['name']}' asks for more stages"
         if maker.args["finally"]:
             return f"{told}, and comes last"
-        ground = Ground(_isolation(maker), tuple(self.call.variables))
+        ground = stageform.Ground(_isolation(maker), tuple(self.call.variables))
         made: list[tuple[Node, str]] = []
         for number, written in enumerate(texts, 1):
             place = f"line {{}} of text {number}" if len(texts) > 1 else "line {}"
             try:
-                for form in text(written, ground):
+                for stage in stagetext.read(written):
+                    form = stageform.make(stage, ground)
                     node = program.load(form, self.call.steps, isolated=True, around="stages")
                     made.append((node, place.format(node.line)))
             except Bad as error:
