@@ -2,7 +2,8 @@
 
 A file there holds one record: stop, hold, release, note, answer. Its name begins
 with the id of the job; its owner, as the kernel knows him, is its author, whatever the
-text says. The holder of the job writes it into the trace and then removes the file.
+text says. The holder of the job writes it into the trace and then removes the file. Beside
+an answer lies a mark, by which others see that there is one.
 
 What it may say after its text: `hold` until when, as a stamp; `answer` the value and the
 sha256 of what the job asks, so that nobody approves other bytes than those he saw.
@@ -47,6 +48,7 @@ FILE_CAP = 9 * CAP  # a byte may take four when it is written
 VALUES = {
     "approve": {"yes": "yes", "y": "yes", "t": "yes", "no": "no", "n": "no", "f": "no"},
 }  # others take any text
+MARK = "answered"
 SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # not the fault of a file
 _RUN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 
@@ -64,6 +66,26 @@ def send(
         queue.directory("answers").publish(file, data, 0o600 if queue.mine else 0o644)
     except PermissionError:
         raise Failure(DENIED, f"cannot {kind} job '{found.id}': permission denied") from None
+
+
+def mark(queue: Queue, found: Name, run: str) -> None:
+    """Have others see that a question was answered, before whoever holds the job hears of it.
+
+    They cannot list what is in the drop box, but can ask for a name. The mark is no wish, so the
+    first look of a holder, who takes the answer itself, removes it.
+    """
+    try:
+        queue.directory("answers").publish(f"{found.id}.{run}-{MARK}", b"", 0o644)
+    except OSError:
+        pass  # somebody else's is there, or the disk is full: the answer itself is safe
+
+
+def marked(queue: Queue, found: Name, run: str) -> int | None:
+    """The uid of who says that he has answered a question; None where nobody does."""
+    try:
+        return os.lstat(os.path.join(queue.path, "answers", f"{found.id}.{run}-{MARK}")).st_uid
+    except OSError:
+        return None
 
 
 def pending(queue: Queue, id: str = "") -> list[Wish]:
@@ -94,6 +116,8 @@ def stranger(queue: Queue, wish: Wish, job: Job) -> str:
     The queue's owner and who pushed the job may, unless a question is for others; root always.
     """
     question = job.asks.get(wish.run) if wish.kind == "answer" else None
+    if wish.kind == "answer" and question is None:
+        return ""  # whom it was for is not known any more; moot() refuses it
     if question and question.who:
         may = people.allowed(wish.uid, queue.owner, list(question.who))
     else:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 
-from cit import home, manager, sight, start, wishes
+from cit import home, locate, manager, people, sight, start, wishes
 from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
 from cit.name import Name
 from cit.wishes import Wish
@@ -54,7 +54,7 @@ def each(
 
 def question(word: str, option: str | None) -> Posed:
     """What JOB.RUN asks, or JOB where it asks one thing. Raises Failure."""
-    seen, run = sight.find_run(word, option)
+    seen, run = locate.run(word, option)
     found, queue = seen.name, seen.queue
     if queue is None:
         raise Failure(AWAY, f"cannot answer job '{found.id}': queue '{seen.path}' is away")
@@ -86,15 +86,32 @@ def answer(posed: Posed, value: str, reason: str) -> None:
         now, more = time.time(), (value, posed.sha256)
         wish = Wish("", found.id, "answer", run, reason, os.geteuid(), "", more, now)
         stranger = wishes.stranger(queue, wish, posed.job)
-        refused = stranger or wishes.moot(wish, posed.job, now)
+        refused = stranger or wishes.moot(wish, posed.job, now) or _first(posed)
         if refused:
             _refuse(queue, wish, refused)
             code = DENIED if stranger else NO
             raise Failure(code, f"cannot answer job '{found.id}': {refused}")
     elif not posed.sha256 or not posed.run:
         raise Failure(DENIED, f"cannot answer job '{found.id}': it is not yours to read")
+    elif _first(posed):
+        raise Failure(NO, f"cannot answer job '{found.id}': {_first(posed)}")
     wishes.send(queue, found, "answer", reason, run, (value, posed.sha256))
+    if not queue.mine:
+        wishes.mark(queue, found, run)  # until the next tick the trace tells nobody
     _at_once(queue)
+
+
+def _first(posed: Posed) -> str:
+    """Who has answered before us, and was not heard yet; "" where nobody who may is known to."""
+    uid = wishes.marked(posed.queue, posed.name, posed.run)
+    if uid is None:
+        return ""
+    wish = Wish("", posed.name.id, "answer", posed.run, "", uid, "")
+    if posed.job:
+        may = not wishes.stranger(posed.queue, wish, posed.job)
+    else:
+        may = uid in (os.geteuid(), posed.queue.owner)  # of others we cannot know
+    return f"{people.who(uid)} has answered it" if may else ""
 
 
 def _refuse(queue: Queue, wish: Wish, why: str) -> None:
@@ -115,7 +132,7 @@ def _at_once(queue: Queue) -> None:
 
 
 def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
-    seen, run = sight.find_run(query, option) if kind == "stop" else (sight.find(query, option), "")
+    seen, run = locate.run(query, option) if kind == "stop" else (sight.find(query, option), "")
     if seen.queue is not None:
         _check(seen.queue, seen.name, kind)
         job = _told(seen.queue, seen.name) if run or not seen.queue.mine else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,73 @@ def test_who_may_not_is_told_so_and_who_is_named_may(
     assert [77, 77, 0] == codes
     assert [carol.name] == [answer.fields[0].partition("@")[0] for answer in told.answers]
     assert 2 == len(refused(queue))
+
+
+@pytest.fixture
+def shared(users: Callable[[str], Any], public: Path, cit: Cit) -> tuple[Queue, str, list[Any]]:
+    """A queue of alice's, and a job of bob's there that asks carol and dave; the four."""
+    those = alice, bob, carol, dave = [users(name) for name in ("alice", "bob", "carol", "dave")]
+    public.chmod(0o1777)
+    path = public / "q"
+    assert 0 == cit("queue", "init", path, "--push", "*", "--readers", "all", user=alice).code
+    pushed = cit("push", "--queue", path, "--isolate", "chroot:host", "--", "true", user=bob)
+    assert 0 == cit("queue", "tick", path, user=alice).code
+    queue = Queue(str(path))
+    with held.take(queue, queue.find(pushed.out.strip())) or pytest.fail("held") as hold:
+        hold.record("claim", "-", "host", "1", "boot", "1", "0")
+        hold.record("begin", "1.2", "approve", "1")
+        hold.record("ask", "1.2", "approve", "deploy?", "no", "", f"{carol.name},{dave.name}")
+        hold.park(9_999_999_999)
+    return queue, pushed.out.strip(), those
+
+
+def test_who_answers_after_somebody_else_is_told_so_before_the_tick(
+    cit: Cit, shared: tuple[Queue, str, list[Any]]
+) -> None:
+    queue, id, (alice, _, carol, dave) = shared
+
+    first = cit("answer", "--queue", queue.path, id, "no", user=carol)
+    second = cit("answer", "--queue", queue.path, id, "yes", user=dave)
+    again = cit("answer", "--queue", queue.path, id, "yes", user=carol)
+    assert 0 == cit("queue", "tick", queue.path, user=alice).code
+
+    whose = f"{carol.name}@{people.who().partition('@')[2]}"
+    said = f"cit-answer: cannot answer job '{id}': {whose} has answered it\n"
+    assert (0, "") == (first.code, first.err)
+    assert [(1, said)] * 2 == [(each.code, each.err) for each in (second, again)]
+    assert [("1.2", whose, "no", "")] == given(queue, id)
+    assert [f"cannot answer: {whose} has answered it"] * 2 == refused(queue)
+    assert [] == os.listdir(Path(queue.path) / "answers")
+
+
+def test_who_may_not_read_what_he_pushed_is_told_that_he_has_answered_it(
+    cit: Cit, shared: tuple[Queue, str, list[Any]]
+) -> None:
+    queue, id, (_, bob, _, _) = shared
+    os.chmod(queue.file(queue.find(id)), 0o600)
+
+    ended = [
+        cit("answer", "--queue", queue.path, f"{id}.1.2", "yes", user=bob) for _ in range(2)
+    ]
+
+    assert [0, 1] == [each.code for each in ended]
+    assert f"': {bob.name}@" in ended[1].err
+
+
+def test_who_may_not_answer_keeps_nobody_from_it(
+    cit: Cit, shared: tuple[Queue, str, list[Any]]
+) -> None:
+    queue, id, (alice, bob, _, dave) = shared
+    mark = Path(queue.path) / "answers" / f"{id}.1.2-{wishes.MARK}"
+    mark.touch()
+    os.chown(mark, bob.uid, bob.gid)
+
+    ended = cit("answer", "--queue", queue.path, id, "yes", user=dave)
+    assert 0 == cit("queue", "tick", queue.path, user=alice).code
+
+    assert (0, "") == (ended.code, ended.err)
+    assert ["yes"] == [answer[2] for answer in given(queue, id)]
+    assert [] == os.listdir(Path(queue.path) / "answers")
 
 
 def test_an_answer_for_other_bytes_than_were_pushed_is_refused(
