@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import asked, history, home, people, section, sight, toml, trace
-from cit.errors import AWAY, DENIED, LATER, MISSING, USAGE, Failure
-from cit.queue import STATES
+from cit import asked, history, locate, named, people, section, sight, toml, trace
+from cit.errors import DENIED, LATER, MISSING, USAGE, Failure
+from cit.name import BEFORE_STAGE
 from cit.request import composed
 from cit.section import Section
-from cit.sight import HIDDEN, OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from cit.history import Taken
     from cit.name import Name
     from cit.queue import Queue
-    from cit.sight import Seen
     from cit.trace import Record
     from cit.workspace import Workspace
 
@@ -55,24 +53,7 @@ def find(word: str, option: str | None) -> Earlier:
         if failure.code not in (MISSING, DENIED) or option is None:
             raise
         seen = sight.find(word)
-    name = seen.name
-    if name.state == OUTBOX:
-        return Earlier(seen.path, name, home.letter(name), [])
-    try:
-        return _read(seen)
-    except FileNotFoundError:
-        raise Failure(LATER, f"job '{name.id}' moves just now") from None
-
-
-def _read(seen: Seen) -> Earlier:
-    name, queue = seen.name, seen.queue
-    if queue is None:
-        raise Failure(AWAY, f"job '{name.id}' is in queue '{seen.path}', which is away")
-    if name.state == HIDDEN or (name.state == "in" and not queue.mine):
-        raise Failure(DENIED, f"cannot read job '{name.id}': queue '{seen.path}' shows nothing")
-    if name.state not in STATES:
-        raise Failure(MISSING, f"job '{name.id}' was pruned")
-    return Earlier(seen.path, name, queue.head(name)[0], queue.records(name))
+    return Earlier(seen.path, seen.name, *locate.read(seen))
 
 
 def compose(
@@ -82,15 +63,16 @@ def compose(
     """The job that asks the same again under a new id, in the queue called `to`.
 
     What stands before the run `begin`, or what is beside the run `only`, is not executed
-    again. Raises Failure, Bad.
+    again; both are paths or names. Raises Failure, Bad.
     """
     old = earlier.name.id
     request = asked.compose(earlier.data, old, to, earlier.name.name, {})
     kept = [part for part in request.sections if part.kind not in ("job", "history")]
     head = {k: v for k, v in request.job.items() if k not in ("id", "queue", "origin")}
     origin: dict[str, Any] = {"kind": "again", "job": old}
-    run = begin if only is None else only
-    if run is not None:
+    word = begin if only is None else only
+    if word is not None:
+        run = _run(earlier, word)
         origin |= {"run": run} | ({} if only is None else {"only": True})
         _compare(head, changes)
         records = _select(earlier, run, only=only is not None)
@@ -116,12 +98,24 @@ def _compare(head: dict[str, Any], changes: dict[str, Any]) -> None:
         raise Failure(USAGE, "--isolate: what is taken over ran elsewhere")
 
 
+def _run(earlier: Earlier, word: str) -> str:
+    """The path of a run that is given by that or, after a colon if one likes, by its name."""
+    old = earlier.name.id
+    if earlier.name.state != "done":
+        raise Failure(LATER, f"job '{old}' has not ended: without a run it can be done again")
+    if locate.path(word):
+        return word
+    name = word.removeprefix(BEFORE_STAGE)
+    run = named.run(name, old, earlier.data, earlier.records)
+    if not any(record.run == run and record.kind == "begin" for record in earlier.records):
+        raise Failure(USAGE, f"stage '{name}' of job '{old}' never began")
+    return run
+
+
 def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
     from cit.steps import Steps
 
     old = earlier.name.id
-    if earlier.name.state != "done":
-        raise Failure(LATER, f"job '{old}' has not ended: without a run it can be done again")
     steps, begun = Steps(), {r.run: r.fields[0] for r in earlier.records
                              if r.kind == "begin" and r.fields}  # fmt: skip
     if run not in begun:

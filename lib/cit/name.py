@@ -33,6 +33,7 @@ else:
     Name = namedtuple("Name", "state file id name priority number due day", defaults=(50, 0, 0, ""))
 
 SUFFIX = ".job"
+BEFORE_STAGE = ":"  # JOB:STAGE; no name of a job has it
 LONGEST = 64
 # In the place of an instant: what no clock wakes.
 FOR_ANSWER = 9999999999

@@ -1,8 +1,11 @@
-"""What each run of a job does, as its step shows it, with the variables put in.
+"""What each run of a job does, as its step shows it, and what people call it.
 
 Which step a run belongs to, and with which values, only the program can tell: its loops,
 attempts, matrices and added stages make runs while it goes. So it is walked once more
 with the answers of the trace, and its steps are listened to.
+
+A run is called by its labels: the names of the stages that it is in, and the values of the
+loops and matrices (`py=3.10`), the outermost first.
 """
 
 from __future__ import annotations
@@ -50,14 +53,14 @@ class _Heard:
         return self._step.run(call)
 
 
-def commands(
+def calls(
     tree: Node,
     records: Collection[Record],
     steps: Mapping[str, Step],
     variables: Mapping[str, str],
     root: str = "1",
-) -> dict[str, str]:
-    """What every run says of itself that a trace has begun, by run.
+) -> dict[str, Call]:
+    """What every run was given that a trace has begun, by run.
 
     Only what comes before the place where the trace and the program disagree, if they do.
     """
@@ -82,21 +85,73 @@ def commands(
     except (StopIteration, Bad):
         pass  # over, or another program from here on: what is known is known
     return {
-        run: _lead(heard.calls, call, steps)
-        + program.show(call.node._replace(args=call.args), steps, "written")
+        run: call
         for run, call in heard.calls.items()
         if run in begun and begun[run][:1] == (call.node.step,)
     }
 
 
-def _lead(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> str:
-    """`py=3.10: ` of the run that is a turn of a loop, or a cell of a matrix, else nothing.
+def commands(calls: Mapping[str, Call], steps: Mapping[str, Step]) -> dict[str, str]:
+    """What every run says of itself.
 
-    It comes first: what follows is the same for all turns, and a terminal cuts what comes last.
+    The value of a turn comes first: what follows is the same for all turns, and a terminal cuts
+    what comes last.
     """
+    found = {}
+    for run, call in calls.items():
+        turn = _turn(calls, call, steps)
+        lead = f"{turn}: " if turn else ""
+        found[run] = lead + program.show(call.node._replace(args=call.args), steps, "written")
+    return found
+
+
+def labels(
+    tree: Node, calls: Mapping[str, Call], steps: Mapping[str, Step], root: str = "1"
+) -> dict[str, tuple[str, ...]]:
+    """By run, the labels of the stages and of the turns that have one, their own last.
+
+    Those as well that have not begun, as far as they are written in the program and in no loop
+    that has not come to them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+
+    def look(node: Node, run: str, around: tuple[str, ...]) -> None:
+        if node.step == "stage":
+            around = found[run] = (*around, node.args["name"])
+        if not getattr(steps[node.step], "TURNS", False):
+            for place, child in enumerate(node.children, 1):
+                look(child, f"{run}.{place}", around)
+
+    look(tree, root, ())
+    for call in sorted(calls.values(), key=lambda call: call.run.count(".")):
+        turns, turn = _turns(calls, call, steps), _turn(calls, call, steps)
+        if turns or (call.node.step == "stage" and call.run not in found):
+            around = _around(found, call.run)
+            if turn:
+                around = found[call.run] = (*around, turn)
+            look(call.node, call.run, around)
+    return found
+
+
+def _around(labels: Mapping[str, tuple[str, ...]], run: str) -> tuple[str, ...]:
+    """The labels of what a run is in. A stage that was made is in the one that made it."""
+    while run := run.rpartition(".")[0]:
+        if run in labels:
+            return labels[run]
+    return ()
+
+
+def _turns(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> Call | None:
+    """The loop, or the matrix, of which a run is a turn."""
     above = calls.get(".".join(call.run.split(".")[:-2]))
-    if above is None or not getattr(steps[above.node.step], "TURNS", False):
+    return above if above and getattr(steps[above.node.step], "TURNS", False) else None
+
+
+def _turn(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> str:
+    """`py=3.10` of the run that is a turn of a loop, or a cell of a matrix, else nothing."""
+    above = _turns(calls, call, steps)
+    if above is None:
         return ""
     names = [above.args[arg.name] for arg in steps[above.node.step].ARGS if arg.kind == NAME]
-    given = (f"{name}={call.variables[name]}" for name in names)
-    return "".join(" ".join(f"{text}: ".split()) + " " for text in given)
+    given = " ".join(f"{name}={call.variables[name]}" for name in names)
+    return " ".join(given.split())

@@ -63,41 +63,6 @@ def find(word: str, option: str | None = None) -> Seen:
     raise missing
 
 
-def find_run(word: str, option: str | None = None) -> tuple[Seen, str]:
-    """The job and the run of `JOB` or `JOB.RUN`; the run is "" where none is named.
-
-    A name may have dots and digits of its own: the whole is tried first.
-    """
-    try:
-        return find(word, option), ""
-    except Failure as failure:
-        parts = word.split(".")
-        at = len(parts)
-        while at > 1 and _in_run(parts[at - 1]):
-            at -= 1
-        # A run begins with a number, though words such as `s1` can follow.
-        cuts = [cut for cut in range(len(parts) - 1, at - 1, -1) if _number(parts[cut])]
-        if failure.code not in (MISSING, DENIED) or not cuts:
-            raise
-    # `name.2` may be a job, and `name.2.1.3` its run: the longest name wins.
-    for cut in cuts[:-1]:
-        try:
-            return find(".".join(parts[:cut]), option), ".".join(parts[cut:])
-        except Failure as failure:
-            if failure.code not in (MISSING, DENIED):
-                raise
-    return find(".".join(parts[: cuts[-1]]), option), ".".join(parts[cuts[-1] :])
-
-
-def _number(part: str) -> bool:
-    return part.isascii() and part.isdecimal()
-
-
-def _in_run(part: str) -> bool:
-    """Whether the path of a run may have this part: a number, or that of an added stage."""
-    return _number(part) or part == "pause" or (part[:1] == "s" and _number(part[1:]))
-
-
 def pushed(path: str, ids: dict[str, str]) -> list[Seen]:
     """Where the jobs are that this user pushed to a queue. `ids` has their names."""
     try:

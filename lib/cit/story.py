@@ -46,10 +46,8 @@ def tell(seen: Seen, now: float, reason: str = "") -> Story:
     if os.path.isdir(space):
         story["workspace"] = space
     told = _happened(folded, records, now)
-    commands = _commands(data, records)
-    for run in told.get("runs", ()):
-        if run["run"] in commands:
-            run["what"] = commands[run["run"]]
+    if told.get("runs"):
+        _describe(told["runs"], data, records)
     return story | told
 
 
@@ -77,20 +75,24 @@ def _asked(data: bytes) -> Story:
     return {"origin": origin, "asked": told} if origin else {"asked": told}
 
 
-def _commands(data: bytes, records: list[Record]) -> dict[str, str]:
-    """What each run does, as its step shows it; nothing where the program cannot be read."""
-    from cit import asked, needs, shown
-    from cit.steps import Steps
+def _describe(runs: list[Story], data: bytes, records: list[Record]) -> None:
+    """What each run does, as its step shows it, and what it is called.
+
+    Nothing where the program cannot be read.
+    """
+    from cit import named
 
     try:
-        request = asked.parse(data)
+        program = named.read(data, records)
     except Bad:
-        return {}
-    last = {column(r, 0): column(r, 1) for r in records if r.kind == "data" and r.run == "-"}
-    given = request.job.get("vars", {}) | last
-    before = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
-    found = shown.commands(before, records, Steps(), given, "0") if before else {}
-    return found | shown.commands(request.tree, records, Steps(), given)
+        return
+    whats, labels = named.commands(program), named.labels(program)
+    for run in runs:
+        path = run["run"]
+        if path in whats:
+            run["what"] = whats[path]
+        if path in labels:
+            run["called"] = named.joined(labels[path])
 
 
 def _happened(folded: Job, records: list[Record], now: float) -> Story:

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from cit import config, files, job, logs, printed, progress, sight, table, terminal, trace, watch
+from cit import config, files, job, locate, logs, printed, progress, table, terminal, trace, watch
 from cit.errors import DONE, MISSING, USAGE, Failure
 from cit.options import Parser
 from cit.printed import Look, Printer
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
     if args.number is not None and args.number < 0:
         raise Failure(USAGE, "expected a number of lines")
     since = logs.moment(args.since, time.time()).encode() if args.since else b""
-    seen, run = sight.find_run(args.job, args.queue)
+    seen, run = locate.run(args.job, args.queue)
     if seen.queue is None or seen.name.state not in logs.READABLE:
         raise Failure(MISSING, f"no log of '{seen.name.id}' is here: cit-why tells why")
     found = logs.admitted(seen.queue, seen.name) if args.follow else seen.name

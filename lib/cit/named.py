@@ -1,0 +1,115 @@
+"""Runs by the names that people know: of the stages, and of the cells of a matrix, they are in.
+
+`test:py=3.10` is the cell `py=3.10` of the stage `test`, as cit-show shows both. Names may
+be left out from the front as long as what is left stands for one run. It cannot be taken for a
+path such as 1.3.2 where it stands after a colon, which no name of a job has; a stage may well
+be called `2` or `3.10`.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from cit import asked, needs, shown, wording
+from cit.errors import MISSING, Ambiguous, Failure
+from cit.job import column
+from cit.name import BEFORE_STAGE
+from cit.steps import Steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import NamedTuple
+
+    from cit.trace import Record
+    from cit.wants import Call, Node
+
+    class Program(NamedTuple):
+        """What a job asks, and what its runs were given so far, before it starts and after."""
+
+        tree: Node
+        before: Mapping[str, Call]
+        calls: Mapping[str, Call]
+else:
+    Program = namedtuple("Program", "tree before calls")
+
+SOME = 12  # names in a complaint
+
+
+def read(data: bytes, records: Sequence[Record]) -> Program:
+    """What a job asks, as the bytes of it say, with its trace. Raises Bad."""
+    request = asked.parse(data)
+    last = {column(r, 0): column(r, 1) for r in records if r.kind == "data" and r.run == "-"}
+    given = request.job.get("vars", {}) | last
+    prelude = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
+    steps = Steps()
+    before = shown.calls(prelude, records, steps, given, "0") if prelude else {}
+    return Program(request.tree, before, shown.calls(request.tree, records, steps, given))
+
+
+def commands(program: Program) -> dict[str, str]:
+    """What each run does, as its step shows it."""
+    steps = Steps()
+    return shown.commands(program.before, steps) | shown.commands(program.calls, steps)
+
+
+def labels(program: Program) -> dict[str, tuple[str, ...]]:
+    """By run, the labels of its stages and cells; also of stages that have not begun."""
+    return shown.labels(program.tree, program.calls, Steps())
+
+
+def joined(labels: Iterable[str]) -> str:
+    """A name, as run() takes it."""
+    return BEFORE_STAGE.join(labels)
+
+
+def run(name: str, whose: str, data: bytes, records: Sequence[Record]) -> str:
+    """The one run of a job that a name stands for. `whose` is the id of that job.
+
+    Raises Failure(MISSING) with the names that there are, Ambiguous with those it may be.
+    """
+    known = labels(read(data, records))
+    found = [path for path, parts in known.items() if _means(name, parts)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(_apart(found, known))
+        raise Ambiguous(f"'{wording.short(name)}' is not unique in job '{whose}': {several}")
+    raise Failure(MISSING, _unknown(name, whose, known.values()))
+
+
+def _unknown(name: str, whose: str, known: Iterable[tuple[str, ...]]) -> str:
+    """The complaint about a name that no run has. No name of a stage has a `=`."""
+    cell = "=" in name
+    names = [joined(labels) for labels in known if ("=" in labels[-1]) == cell]
+    names = list(dict.fromkeys(names))
+    what = f"no {'cell' if cell else 'stage'} '{wording.short(name)}' in job '{whose}'"
+    if not names:
+        return f"{what}, which has none"
+    near = wording.nearest(name, names) if len(names) > SOME else ""
+    if near:
+        return f"{what}; is it '{near}'?"
+    return f"{what}; it has {', '.join(_some(names))}"
+
+
+def _means(name: str, labels: Sequence[str]) -> bool:
+    """Whether a name is made of the last of these labels, and of some before it in their order.
+
+    A value may have a colon itself.
+    """
+    rests = {name}
+    for label in labels[:-1]:
+        rests |= {rest[len(label) + 1 :] for rest in rests if rest.startswith(label + BEFORE_STAGE)}
+    return labels[-1] in rests
+
+
+def _apart(runs: Sequence[str], known: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """What each of some runs can be called; its path where that alone tells it from others."""
+    whole = [joined(labels) for labels in known.values()]
+    names = {run: joined(known[run]) for run in runs}
+    return _some([name if whole.count(name) == 1 else run for run, name in names.items()])
+
+
+def _some(names: list[str]) -> list[str]:
+    shown = [wording.short(name) for name in names[:SOME]]
+    return shown + ([f"and {len(names) - SOME} more"] if len(names) > SOME else [])
