@@ -1,0 +1,125 @@
+"""Runs by name: which one a name of a stage or cell stands for, and what is told where none."""
+
+from __future__ import annotations
+
+import pytest
+
+from cit import asked, lurch, named, walk
+from cit.errors import MISSING, Ambiguous, Failure
+from cit.program import load
+from cit.steps import Steps
+from cit.trace import Record
+from cit.wants import Begin, End
+
+ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
+PROGRAM = """
+(stages
+  (stage "build" () (no-op))
+  (stage "test" ("build")
+    (matrix "py" ("3.10" "3.11") (matrix "image" ("debian:12" "bsd") (no-op))))
+  (stage "2" ("test") (for "py" ("3.12") (no-op)))
+  (stage "late" ("2") (no-op)))
+"""
+
+
+def record(kind: str, run: str, *fields: str) -> Record:
+    return Record("2026-11-21T20:37:04.000Z", kind, run, fields)
+
+
+def ran(program: str, until: str = "") -> tuple[bytes, list[Record]]:
+    """What a job with this program asks, and its trace up to the begin of a run."""
+    data = asked.compose(program.encode(), ID, "main", "x", {}).data
+    steps = Steps()
+    walking = walk.walk(load(lurch.read(program), steps), steps)
+    records: list[Record] = []
+    answer: object = None
+    going = True
+    try:
+        while True:
+            want = walking.send(answer)
+            answer = None
+            going = going and not (isinstance(want, Begin) and want.run == until)
+            if not going:
+                answer = walk.LATER
+                if want is None:
+                    break
+            elif isinstance(want, Begin):
+                records.append(record("begin", want.run, want.step, "1"))
+            elif isinstance(want, End):
+                records.append(record("end", want.run, want.outcome.status, "0", ""))
+    except StopIteration:
+        pass
+    return data, records
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("build", "1.1"),
+        ("test", "1.2"),
+        ("py=3.10", "1.2.1.1.1"),
+        ("test:py=3.11", "1.2.1.1.2"),
+        ("py=3.10:image=debian:12", "1.2.1.1.1.1.1"),
+        ("test:py=3.11:image=bsd", "1.2.1.1.2.1.2"),
+        ("2", "1.3"),
+        ("2:py=3.12", "1.3.1.1.1"),
+        ("py=3.12", "1.3.1.1.1"),
+    ],
+)
+def test_a_name_stands_for_the_run_of_a_stage_or_cell(name: str, run: str) -> None:
+    assert run == named.run(name, ID, *ran(PROGRAM))
+
+
+def test_a_name_that_may_be_several_is_refused_with_those_that_it_may_be() -> None:
+    with pytest.raises(Ambiguous) as failure:
+        named.run("image=debian:12", ID, *ran(PROGRAM))
+
+    several = "test:py=3.10:image=debian:12, test:py=3.11:image=debian:12"
+    expected = f"'image=debian:12' is not unique in job '{ID}': {several}"
+    assert (MISSING, expected) == (failure.value.code, str(failure.value))
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "told"),
+    [
+        (PROGRAM, "tset", "no stage 'tset' in job '{}'; it has build, test, 2, late"),
+        (PROGRAM, "", "no stage '' in job '{}'; it has build, test, 2, late"),
+        (PROGRAM, "1.2", "no stage '1.2' in job '{}'; it has build, test, 2, late"),
+        (PROGRAM, "test:build", "no stage 'test:build' in job '{}'; it has build, test, 2, late"),
+        ('(stages (stage "a" () (for "b" ("c") (no-op))))', "b=d",
+         "no cell 'b=d' in job '{}'; it has a:b=c"),
+        ("(no-op)", "a\x1bb", "no stage 'a\\x1bb' in job '{}', which has none"),
+        ("(no-op)", "py=1", "no cell 'py=1' in job '{}', which has none"),
+    ],
+)  # fmt: skip
+def test_a_name_that_there_is_not_is_refused_with_those_that_there_are(
+    program: str, name: str, told: str
+) -> None:
+    with pytest.raises(Failure) as failure:
+        named.run(name, ID, *ran(program))
+
+    assert (MISSING, told.format(ID)) == (failure.value.code, str(failure.value))
+
+
+def test_of_many_names_the_nearest_is_told() -> None:
+    stages = " ".join(f'(stage "number-{n}" () (no-op))' for n in range(1, 21))
+
+    with pytest.raises(Failure, match=r"; is it 'number-17'\?$"):
+        named.run("numbr-17", ID, *ran(f"(stages {stages})"))
+    with pytest.raises(Failure, match="has number-1, .*, number-12, and 8 more$"):
+        named.run("xyz", ID, *ran(f"(stages {stages})"))
+
+
+def test_a_stage_that_has_not_begun_is_known_where_it_is_written() -> None:
+    data, records = ran(PROGRAM, until="1.1")
+
+    assert "1.4" == named.run("late", ID, data, records)
+    with pytest.raises(Failure, match="no cell 'py=3.10' .*, which has none"):
+        named.run("py=3.10", ID, data, records)
+
+
+def test_where_only_the_path_tells_runs_apart_it_is_told() -> None:
+    program = '(for "v" ("x" "x" "y") (stages (stage "a" () (no-op))))'
+
+    with pytest.raises(Ambiguous, match="not unique .*: 1.1.1.1, 1.1.2.1, v=y:a$"):
+        named.run("a", ID, *ran(program))
