@@ -16,7 +16,7 @@ from cit.queue import WAY, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any, NamedTuple
 
     from cit.job import Job
@@ -47,14 +47,13 @@ else:
 HEADER = (
     "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USR", "SYS", "MEMORY", "STATUS", "VERSION",
 )  # fmt: skip
-PROGRAMS = ("name", "last_run", "last_start", "last_stop", "last_code", "version")
 
 
 def expect(queue: Queue, called: str) -> None:
     """Raise Failure(MISSING) where nothing of that name ever ran and no program is called so."""
-    from cit import programs as stored  # not for whoever finds what he looks for
+    from cit import programs  # not for whoever finds what he looks for
 
-    if next(find(queue, called), None) is None and called not in stored.names(queue):
+    if next(find(queue, called), None) is None and called not in programs.names(queue):
         raise Failure(MISSING, f"no program and no job '{called}' in '{queue.path}'")
 
 
@@ -66,42 +65,20 @@ def find(queue: Queue, called: str, states: Collection[str] = WAY) -> Iterator[R
     yield from _rows(queue, some, "" if called == simple else called)
 
 
-def last(queue: Queue, programs: Iterable[str]) -> dict[str, Row]:
-    """The newest run of each of these stored programs that has one."""
-    simple = {called: name.simplify(called) for called in programs}
+def last(queue: Queue, names: Iterable[str]) -> dict[str, Row]:
+    """The newest run of each of the stored programs of these names that has one."""
+    simple = {called: name.simplify(called) for called in names}
     jobs = _jobs(queue, set(simple.values()))
     rows = {called: next(_rows(queue, jobs.get(simple[called], {}), called), None)
             for called in simple}  # fmt: skip
     return {called: row for called, row in rows.items() if row}
 
 
-def programs(
-    known: Mapping[str, Collection[int]], rows: Mapping[str, Row], form: str
-) -> Iterator[str]:
-    """The lines of a list of stored programs: their versions, and the newest run of each.
+def lines(rows: Iterable[Row], form: str, *, color: bool = False) -> Iterator[str]:
+    """The lines of a list of runs. A person gets times in UTC.
 
     `form` is `json`, `screen` for a person, or what ends a line of fields between tabs.
     """
-    cells = []
-    for called, versions in known.items():
-        row = rows.get(called, Row("", ""))
-        values = (called, row.id, row.started, row.stopped, row.code, max(versions))
-        if form == "json":
-            told = {key: None if value == "" else value
-                    for key, value in zip(PROGRAMS, values, strict=True)}  # fmt: skip
-            yield _object(told | {"versions": sorted(versions)})
-        elif form == "screen":
-            cells.append([called, row.id, _moment(row.started), _moment(row.stopped, row.started),
-                          _plain(row.code), str(max(versions))])  # fmt: skip
-        else:
-            yield table.tabbed([_plain(value) for value in values], form)
-    header = [word.upper().replace("_", " ") for word in PROGRAMS]
-    for line in table.lines(cells, right=(4, 5), header=header):
-        yield line + "\n"
-
-
-def lines(rows: Iterable[Row], form: str, *, color: bool = False) -> Iterator[str]:
-    """The lines of a list of runs; `form` is as above. A person gets times in UTC."""
     if form == "screen":
         yield from _screen(list(rows), color=color)
         return
@@ -117,9 +94,9 @@ def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
     cells = [
         (
             row.id,
-            _moment(row.created),
-            _moment(row.started, row.created),
-            _moment(row.stopped, row.created),
+            table.moment(row.created),
+            table.moment(row.started, row.created),
+            table.moment(row.stopped, row.created),
             _plain(row.code),
             "" if row.user is None else human_duration(row.user),
             "" if row.sys is None else human_duration(row.sys),
@@ -212,9 +189,3 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}"
     return "" if value is None else str(value)
-
-
-def _moment(stamp: str, beside: str = "") -> str:
-    """A stamp to the second, without its day where that is the day of the one beside it."""
-    day, clock = stamp[:10], stamp[11:19]
-    return clock if stamp and beside[:10] == day else f"{day} {clock}".strip()

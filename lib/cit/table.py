@@ -82,6 +82,12 @@ def age(seconds: float) -> str:
     return f"{weeks}w" if weeks < 104 else f"{int(whole // (365.25 * 86400))}y"
 
 
+def moment(stamp: str, beside: str = "") -> str:
+    """A stamp to the second, without its day where that is the day of the one beside it."""
+    day, clock = stamp[:10], stamp[11:19]
+    return clock if stamp and beside[:10] == day else f"{day} {clock}".strip()
+
+
 def width(text: str) -> int:
     """How many columns of a terminal a visible text takes."""
     if text.isascii():

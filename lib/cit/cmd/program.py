@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import config, editor, programs, request, runs, send, terminal
+from cit import catalogue, config, editor, programs, request, send, terminal
 from cit.errors import DONE, USAGE, Bad, Failure
 from cit.options import Parser
 from cit.posting import Posting
@@ -111,11 +111,8 @@ def _start(queue: Queue, args: argparse.Namespace) -> int:
 
 
 def _ls(queue: Queue, args: argparse.Namespace) -> int:
-    known = {called: programs.versions(queue, called) for called in programs.names(queue)}
-    last = runs.last(queue, known)
     form = "json" if args.json else "screen" if terminal.there(1) else "\n"
-    for line in runs.programs(known, last, form):
-        sys.stdout.write(line)
+    sys.stdout.writelines(catalogue.lines(queue, form))
     return DONE
 
 
