@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 
-from cit import asked, files, job, section, trace
+from cit import asked, files, job, jobfile, section, trace
 from cit.errors import MISSING, Bad, Failure
-from cit.queue import KINDS, STATES, Queue, lines
+from cit.queue import STATES, Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _trace(queue: Queue, found: Name, where: str, sha256: str) -> Iterator[str]:
     state = job.Job()
     fd = queue.open(found)
     try:
-        for record in lines(fd, *KINDS):
+        for record in jobfile.records(fd, *jobfile.KINDS):
             state.add(record)
             if record.kind == "begin":
                 attempt = record.run, job.column(record, 1)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 
-from cit import files, job, journal, people, section, trace
-from cit.queue import KINDS
+from cit import files, job, jobfile, journal, people, section, trace
 from cit.trace import Record
 
 TYPE_CHECKING = False
@@ -90,7 +89,7 @@ class Held:
     def records(self) -> list[Record]:
         """Its records as they were found, but for those of its log."""
         if len(self.journal.head) < journal.PIECE:
-            return list(trace.only(section.split(self.journal.head)[1], *KINDS))
+            return list(trace.only(section.split(self.journal.head)[1], *jobfile.KINDS))
         return self.queue.records(self.name)
 
     def close(self) -> None:

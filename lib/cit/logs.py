@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from cit import files, job, name, printed, queue, section, trace, watch
+from cit import files, job, jobfile, name, printed, queue, section, trace, watch
 from cit.errors import BAD, MISSING, USAGE, Failure
 
 TYPE_CHECKING = False
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PIECE = 1 << 20  # bytes read at once
 RESCAN = 1.0  # seconds: how long a change can stay unseen where none is told
 READABLE = queue.STATES
-ALL = queue.KINDS
 TURNS = ("claim", "begin", "end", "result")
 # The beginning of a run of which those below it go on side by side. No log has such a line: in
 # its text a tab is written in another way.
@@ -76,7 +75,7 @@ class Log:
 
     def job(self) -> job.Job:
         """The job as all of its file tells it now."""
-        return job.fold(queue.lines(self.fd, *ALL))
+        return job.fold(jobfile.records(self.fd, *jobfile.KINDS))
 
     def head(self) -> bytes:
         """The first mebibyte of the trace."""
@@ -90,7 +89,7 @@ class Log:
 
     def has(self, run: str) -> bool:
         """Whether there are records of that run."""
-        return any(record.run == run for record in queue.lines(self.fd, "begin", "end"))
+        return any(record.run == run for record in jobfile.records(self.fd, "begin", "end"))
 
     def last(self, count: int, wanted: Wanted, pieces: int = 1 << 40) -> list[Block]:
         """The last `count` lines that are wanted; read() then goes on behind them.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
-from cit import name
+from cit import jobfile, name
 from cit.job import column
 from cit.name import Name
-from cit.queue import STATES, Queue, lines, listed
+from cit.queue import STATES, Queue, listed
 from cit.wants import CODES, OK, Outcome, ended
 
 TYPE_CHECKING = False
@@ -146,7 +146,7 @@ def _makers(queue: Queue, called: str, own: str, since: float) -> Iterator[Name]
             continue  # pruned
         try:
             made, status = set(), ""
-            for record in lines(fd, "artefact", "result"):
+            for record in jobfile.records(fd, "artefact", "result"):
                 if record.kind == "result":
                     status = column(record, 0)
                 else:

@@ -10,19 +10,21 @@ import errno
 import os
 import stat
 
-from cit import config, files, job, locks, name, people, section, tables, trace
+from cit import config, files, job, jobfile, locks, name, people, trace
 from cit.errors import CONFIG, DENIED, MISSING, Bad, Failure
 from cit.name import Name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 STATES = ("in", "wait", "hold", "park", "run", "done", "bad")
 # In the order of a job's way: read so, one that moves meanwhile is seen twice, never missed.
 WAY = ("in", "wait", "hold", "park", "run", "bad", "done")
 MODES = {"owner": 0o600, "group": 0o640, "all": 0o644}
-HEAD = 64 << 10  # bytes: most jobs are asked in less
 
 
 class Queue:
@@ -221,31 +223,11 @@ class Queue:
 
     def head(self, found: Name) -> tuple[bytes, bytes]:
         """What was asked, and the beginning of the trace. Raises FileNotFoundError."""
-        fd = self.open(found)
-        try:
-            data = files.read(fd, HEAD)
-            asked, rest = section.split(data)
-            if not rest and len(data) == HEAD:
-                data = files.read(fd, section.ASKED_CAP + HEAD)
-                asked, rest = section.split(data)
-            return asked, rest
-        finally:
-            os.close(fd)
+        return self._read(found, jobfile.head)
 
     def tail(self, found: Name) -> job.Job:
         """The end of a job, from `result` on where it is finished; head() tells the rest."""
-        fd = self.open(found)
-        try:
-            size, step = os.fstat(fd).st_size, 8 << 10
-            while True:
-                start = max(size - step, 0)
-                data = files.read(fd, step, start)
-                happened = _happened(data, whole=start == 0)
-                if start == 0 or b"\tresult\t-\t" in happened or found.state != "done":
-                    return job.fold(trace.records(happened))
-                step *= 8
-        finally:
-            os.close(fd)
+        return self._read(found, lambda fd: jobfile.tail(fd, finished=found.state == "done"))
 
     def job(self, found: Name) -> job.Job:
         """The whole job, but for its log, however long that is."""
@@ -253,9 +235,12 @@ class Queue:
 
     def records(self, found: Name) -> list[trace.Record]:
         """The records of a job but its log."""
+        return self._read(found, lambda fd: list(jobfile.records(fd, *jobfile.KINDS)))
+
+    def _read(self, found: Name, read: Callable[[int], T]) -> T:
         fd = self.open(found)
         try:
-            return list(lines(fd, *KINDS))
+            return read(fd)
         finally:
             os.close(fd)
 
@@ -320,27 +305,6 @@ class Queue:
         return self.directory(f"done/{day}")
 
 
-# Every kind of record but the log, which is most of a long trace.
-KINDS = tuple(kind for kind in tables.RECORDS if kind != "log")
-
-
-def lines(fd: int, *kinds: str) -> Iterable[trace.Record]:
-    """The records of these kinds in the trace of a job's file, read in pieces."""
-    data = files.read(fd, HEAD)
-    asked, happened = section.split(data)
-    if not happened and len(data) == HEAD:
-        asked, happened = section.split(files.read(fd, section.ASKED_CAP + HEAD))
-    # What was asked may hold the records of another job, as text: they are passed over.
-    rest, offset = b"", len(asked)
-    while True:
-        data = os.pread(fd, 1 << 20, offset)
-        if not data:
-            return
-        offset += len(data)
-        whole, cut, rest = (rest + data).rpartition(b"\n")
-        yield from trace.only(whole + cut, *kinds)
-
-
 def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
     """The day, of `done`, and the file of every job in a state, unsorted and not yet parsed.
 
@@ -358,12 +322,6 @@ def listed(queue: Queue, state: str) -> list[tuple[str, str]]:
         except (PermissionError, FileNotFoundError, NotADirectoryError):
             continue
     return found
-
-
-def _happened(data: bytes, *, whole: bool) -> bytes:
-    """The whole lines of the trace in the last bytes of a job's file, or in all of them."""
-    asked, happened = section.split(data)
-    return happened if happened or whole else asked.partition(b"\n")[2]
 
 
 def _order(found: Name) -> tuple[int, int, str]:
