@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from operator import itemgetter
 
 from cit import (
     amount,
@@ -63,7 +64,7 @@ class Interpreter:
         self.around, self.hold, self.means = around, around.hold, around.means
         self.taken, self.records = taken, records
         self.hearing = Hearing(self.hold, before, self.means.interrupted)
-        self.old = replay.Replay((r.kind, r.run, r.fields) for r in records)
+        self.old = replay.Replay(map(itemgetter(1, 2, 3), records))
         self.steps, self.slots = steps.Steps(), asked.slots(around.request)
         self.settled = False  # whether the program asked for all that the trace has
         self.todo: deque[Want] = deque()  # not in the trace, and to be answered next
@@ -76,8 +77,9 @@ class Interpreter:
         self.begun = 0
         self.gaze = 0.0  # when other jobs are looked at again
         for record in records:
-            self.begun += record.kind == "begin"
-            if record.kind == "usage" and record.run != "-":
+            if record.kind == "begin":
+                self.begun += 1
+            elif record.kind == "usage" and record.run != "-":
                 found = usage.parse(record.fields)
                 if found:
                     self.usages[record.run] = found

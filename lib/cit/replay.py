@@ -52,6 +52,7 @@ class Replay:
 
     def __init__(self, records: Iterable[tuple[str, str, tuple[str, ...]]], first: int = 1) -> None:
         self._left: dict[str, dict[str, Found]] = {kind: {} for kind in KINDS}
+        self._begun, self._ended = self._left["begin"], self._left["end"]
         self._later: dict[tuple[str, str], deque[Found]] = {}  # where a run has several
         self._live: set[str] = set()  # runs of which something was not in the trace
         self._noted: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -61,9 +62,8 @@ class Replay:
         self._passed: set[int] = set()  # of these, what was answered before an earlier one
         self._ahead: list[tuple[int, str, Any]] = []  # put off
         growing: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-        left, line = self._left, first - 1
-        for kind, run, fields in records:
-            line += 1
+        left, order = self._left, self._order
+        for line, (kind, run, fields) in enumerate(records, first):
             runs = left.get(kind)
             if runs is None:
                 if kind in NOTED:
@@ -72,9 +72,9 @@ class Replay:
                     growing.setdefault(run, []).append((kind, fields))
                 continue
             if kind in ("begin", "end"):
-                self._order.append(line)
+                order.append(line)
             # What an attempt reported that was lost does not count; it did not when it was.
-            if run in growing and kind in ("begin", "end"):
+            if growing and run in growing and kind in ("begin", "end"):
                 grown = growing.pop(run)
                 if kind == "end" and fields[:1] != ("lost",):
                     self._grown[line] = grown
@@ -100,15 +100,19 @@ class Replay:
         run = want.run
         answer: tuple[Any] | None = None
         if isinstance(want, Begin):
-            found = self._take("begin", run)
+            found = self._begun.pop(run, None)
+            if self._later:
+                self._advance("begin", run)
             if found:
-                if found[1][:1] != (want.step,):
+                if not found[1] or found[1][0] != want.step:
                     raise _differs(found, "begin", run, f"begin {run} {want.step}")
                 self._line = found[0]
                 return DONE
             answer = self._end(run)  # a run that was refused has an end and no begin
         elif isinstance(want, End):
-            found = self._take("end", run)
+            found = self._ended.pop(run, None)
+            if self._later:
+                self._advance("end", run)
             if found:
                 if not _same(found[1], want.outcome):
                     words = " ".join(fields(want.outcome)).rstrip()
@@ -157,11 +161,14 @@ class Replay:
 
         Then LATER is the answer for now, and next() gives this one in its time.
         """
-        line, self._line = self._line, 0
+        line, order = self._line, self._order
         if not line:
             return False
-        if line == self._order[0]:
-            self._pass(line)
+        self._line = 0
+        if line == order[0]:  # as nearly always
+            order.popleft()
+            if self._passed:
+                self._skip()
             return False
         from heapq import heappush  # few programs have branches
 
@@ -175,15 +182,12 @@ class Replay:
         from heapq import heappop
 
         line, run, answer = heappop(self._ahead)
-        self._pass(line)
+        self._passed.add(line)
+        self._skip()
         return run, answer
 
-    def _pass(self, line: int) -> None:
+    def _skip(self) -> None:
         order, passed = self._order, self._passed
-        if line != order[0]:
-            passed.add(line)
-            return
-        order.popleft()
         while passed and order[0] in passed:
             passed.discard(order.popleft())
 
@@ -225,10 +229,13 @@ class Replay:
     def _take(self, kind: str, run: str) -> Found | None:
         found = self._left[kind].pop(run, None)
         if self._later:
-            later = self._later.get((kind, run))
-            if later:
-                self._left[kind][run] = later.popleft()
+            self._advance(kind, run)
         return found
+
+    def _advance(self, kind: str, run: str) -> None:
+        later = self._later.get((kind, run))
+        if later:
+            self._left[kind][run] = later.popleft()
 
 
 def _same(recorded: tuple[str, ...], outcome: Outcome) -> bool:

@@ -13,7 +13,7 @@ from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import NamedTuple
 
     class Record(NamedTuple):
@@ -58,7 +58,7 @@ def _parsed(text: str) -> Record | None:
     if kind == "log":
         # The text of a log record is what was printed: a lone `-` there is a dash.
         fields = [unescape(field) for field in fields]
-    elif "\\" in text or "-" in fields:  # not in most of a hundred thousand
+    else:
         fields = [_field(field) for field in fields]
     return Record(time, kind, run, tuple(fields))
 
@@ -188,20 +188,44 @@ def _field(text: str) -> str:
     return "" if text == "-" else unescape(text)
 
 
-def only(data: bytes, *kinds: str) -> Iterator[Record]:
+def only(data: bytes, *kinds: str) -> Iterable[Record]:
     """The records of these kinds in the bytes of a trace; much faster than records()."""
-    marks = tuple(f"\t{kind}\t".encode() for kind in kinds)
     lines = data.split(b"\n")[:-1]
     if "log" not in kinds:
         # Nearly all of a long trace, and told apart by one comparison.
         lines = [line for line in lines if line[24:29] != b"\tlog\t"]
         if len(kinds) > FEW:
-            wanted = frozenset(kinds)
-            texts = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
-            yield from (r for r in map(_parsed, texts) if r and r.kind in wanted)
-            return
+            return _read(b"\n".join(lines), frozenset(kinds))
+    return _sought(lines, kinds)
+
+
+def _sought(lines: Iterable[bytes], kinds: Iterable[str]) -> Iterator[Record]:
+    marks = tuple(f"\t{kind}\t".encode() for kind in kinds)
     for line in lines:
         if line.startswith(marks, 24):
             record = parse(line)
             if record:
                 yield record
+
+
+def _read(data: bytes, kinds: frozenset[str]) -> list[Record]:
+    """The records of these kinds, none of which is `log`, out of lines without the last newline.
+
+    Nearly all of a hundred thousand end in one of a few ways, each of which is taken apart once.
+    """
+    found: list[Record] = []
+    known: dict[str, tuple[str, ...]] = {}
+    for text in data.decode("utf-8", "surrogateescape").split("\n"):
+        words = text.split("\t", 3)
+        if len(words) < 4:
+            record = _parsed(text)
+            if record and record.kind in kinds:
+                found.append(record)
+            continue
+        time, kind, run, rest = words
+        if kind in kinds and len(time) == 24 and text[-1] != "\x18":
+            fields = known.get(rest)
+            if fields is None:
+                fields = known[rest] = tuple(map(_field, rest.split("\t")))
+            found.append(Record(time, kind, run, fields))
+    return found

@@ -47,9 +47,13 @@ from cit.wants import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from typing import Any
+    from typing import Any, TypeAlias
 
-    from cit.wants import Node, Step, Steps, Want
+    from cit.wants import Node, Step, Want
+
+    # It ends when its last want is answered, with None, and so without StopIteration: making
+    # that for every run would cost as much as a want.
+    Live: TypeAlias = Generator[Do | Fork | Join | Want, Any, None]
 
 LATER = object()  # instead of an answer: noted, it will come as (run, answer)
 ALL_CAP = 4 << 20  # characters of a list of them; Linux takes no such arguments either
@@ -63,13 +67,13 @@ class _Run:
     """A run on its way, and the one that it reports to."""
 
     __slots__ = ("parent", "do", "forked", "node", "run", "variables", "isolation", "cleanup",
-                 "generator", "joined", "joining", "branches", "grows", "stages")  # fmt: skip
-    generator: Steps
+                 "generator", "joined", "joining", "branches", "grows", "stages",
+                 "outcome")  # fmt: skip
+    generator: Live
+    outcome: Outcome  # once the generator is at its end
 
-    def __init__(
-        self, parent: _Run | None, do: Do, node: Node, *, forked: bool, root: str = ""
-    ) -> None:
-        self.parent, self.do, self.node, self.forked = parent, do, node, forked
+    def __init__(self, parent: _Run | None, do: Do, node: Node, root: str) -> None:
+        self.parent, self.do, self.node, self.forked = parent, do, node, False
         self.stages: tuple[str, ...] = ()  # texts from below that no step has taken yet
         self.grows = False
         if parent is None:
@@ -101,7 +105,7 @@ def walk(
     up to `again` times more under its own name, with the attempt counted in Begin.
     """
     walking = _Walk(steps, again)
-    first = walking.open(None, Do(0, (), variables or {}, node=tree), root=root)
+    first = walking.open(None, Do(0, (), variables or {}, node=tree), root)
     ready: deque[tuple[_Run, Any]] = deque([(first, None)])
     waiting: dict[str, _Run] = {}
     while True:
@@ -110,13 +114,14 @@ def walk(
             ready.append((waiting.pop(run), answer))
         at, value = ready.popleft()
         while True:
-            try:
-                if isinstance(value, Leave):
-                    asked = at.generator.throw(value)
-                else:
-                    asked = at.generator.send(value)
-            except StopIteration as stop:
-                outcome: Outcome = stop.value
+            if value is None:
+                asked = next(at.generator, None)
+            elif isinstance(value, Leave):
+                asked = at.generator.throw(value)
+            else:
+                asked = at.generator.send(value)
+            if asked is None:
+                outcome = at.outcome
                 assert not at.branches, f"{at.run} ended before what it forked"
                 parent = at.parent
                 if parent is None:
@@ -143,7 +148,9 @@ def walk(
                 if not at.branches and not at.joined:
                     at.joined = []
                 at.branches += 1
-                ready.append((walking.open(at, asked.do, forked=True), None))
+                branch = walking.open(at, asked.do)
+                branch.forked = True
+                ready.append((branch, None))
                 value = None
             elif isinstance(asked, Join):
                 if not at.joined:
@@ -175,12 +182,12 @@ class _Walk:
         self.known: dict[str, tuple[Step, bool, list[str]]] = {}  # whether it grows; what expands
         self.data: dict[str, str] = {}  # what ended runs reported, as variables
 
-    def open(self, parent: _Run | None, do: Do, *, forked: bool = False, root: str = "") -> _Run:
+    def open(self, parent: _Run | None, do: Do, root: str = "") -> _Run:
         node = do.node
         if node is None:
             assert parent is not None
             node = parent.node.children[do.child]
-        run = _Run(parent, do, node, forked=forked, root=root)
+        run = _Run(parent, do, node, root)
         step, run.grows, expands = self.known.get(node.step) or self._learn(node.step)
         run.generator = self._live(run, step, expands)
         return run
@@ -191,7 +198,7 @@ class _Walk:
         self.known[name] = step, getattr(step, "GROWS", False), expands
         return self.known[name]
 
-    def _live(self, at: _Run, step: Step, expands: list[str]) -> Steps:
+    def _live(self, at: _Run, step: Step, expands: list[str]) -> Live:
         """One run, from its Begin to its End, and once more if it was lost and may be."""
         node, run, attempt = at.node, at.run, 0
         outcome: Outcome
@@ -226,10 +233,9 @@ class _Walk:
                 self._report(outcome.data)
                 outcome = outcome._replace(data=())
             # Only what runs itself is run again: its parents are lost because it was.
-            if (
-                outcome.status != "lost" or outcome.leave or node.children or attempt > self.again
-            ):
-                return outcome
+            if outcome.status != "lost" or outcome.leave or node.children or attempt > self.again:
+                at.outcome = outcome
+                return
 
     def _expanded(self, at: _Run, expands: list[str]) -> dict[str, Any]:
         """The arguments of a run with the variables put in."""
@@ -250,8 +256,10 @@ class _Walk:
 def _all(put: Callable[[str], str], texts: tuple[str, ...]) -> tuple[str, ...]:
     size, found = 0, []
     for text in texts:
-        found.append(put(text))
-        size += len(found[-1])
+        if "${" in text:
+            text = put(text)
+        found.append(text)
+        size += len(text)
         if size > ALL_CAP:
             raise OverflowError(f"a list with its variables put in is over {ALL_CAP} characters")
     return tuple(found)

@@ -55,6 +55,21 @@ def test_only_finds_the_records_of_the_given_kinds() -> None:
     assert [("ok", "0")] == [record.fields for record in trace.only(data, "result", "seal")]
 
 
+WORDS = st.sampled_from(
+    [b"end", b"usage", b"log", b"-", b"1.2", b"", b"\\x2d", b"\\", b"\xe2", b"0\x18"]
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([NOW.encode(), b"2026", b"%%"]), st.lists(WORDS))))
+def test_many_kinds_are_read_as_line_by_line(parts: list[tuple[bytes, list[bytes]]]) -> None:
+    kinds = ("begin", "end", "usage", "data", "result")
+    data = b"".join(b"\t".join((time, *words)) + b"\n" for time, words in parts)
+
+    found = list(trace.only(data, *kinds))
+
+    assert [record for record in trace.records(data) if record.kind in kinds] == found
+
+
 @given(st.floats(-6e10, 2e11))
 def test_stamp_agrees_with_the_calendar(moment: float) -> None:
     expected = datetime.fromtimestamp(moment // 1, UTC).replace(tzinfo=None).isoformat()
