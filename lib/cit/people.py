@@ -22,6 +22,24 @@ def who(uid: int | None = None) -> str:
     return f"{user(os.geteuid() if uid is None else uid)}@{os.uname().nodename}"
 
 
+def lacking(rule: str) -> str:
+    """What a rule such as `alice` or `@team` names and this machine has not; "" for nothing."""
+    if rule in ("*", "owner"):
+        return ""
+    import grp
+    import pwd
+
+    try:
+        if rule.startswith("@"):
+            grp.getgrnam(rule[1:])
+        else:
+            pwd.getpwnam(rule)
+    except KeyError:
+        kind = "group" if rule.startswith("@") else "user"
+        return f"no {kind} '{rule.removeprefix('@')}' on this machine"
+    return ""
+
+
 def allowed(uid: int, owner: int, rules: list[str]) -> bool:
     """Whether a list such as `["owner", "alice", "@team", "*"]` names this uid."""
     if "*" in rules or ("owner" in rules and uid == owner):

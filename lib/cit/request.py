@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from cit import asked, isolation, name, program, schema, tables, wording
+from cit import asked, isolation, name, people, program, schema, tables, whom, wording
 from cit.errors import BAD, MISSING, USAGE, Bad, Failure
 
 TYPE_CHECKING = False
@@ -156,12 +156,13 @@ def compose(
 def composed(
     whose: str, data: bytes, id: str, queue: str, called: str, changes: dict[str, Any]
 ) -> Asked:
-    """The job that a text asks for, if there is a way to isolate each of its steps.
+    """The job that a text asks for, if its steps can be isolated, and those whom it asks are here.
 
     `whose` text it is stands before what is wrong with it. Raises Bad, Failure(BAD).
     """
     try:
         made = asked.compose(data, id, queue, called, changes)
+        whom.check(made.tree, data, people.lacking)
     except Bad as bad:
         bad.path = whose
         raise

@@ -155,11 +155,27 @@ WRONG = {
     '(approve 60 "Go?" maybe)': (19, "'approve': 'default' is t or f"),
     '(let v "" "")': (1, "'let' needs its argument 'body': the step"),
     '(spawn "nightly" 0)': (18, "'spawn': 'version' is at least 1"),
+    '(approve "no-one" f ("root" "@no-one"))': (
+        29, "'approve': no group 'no-one' on this machine"),
+    '(let v "" "no-one" (no-op) 9 ("no-one"))': (31, "'let': no user 'no-one' on this machine"),
+    '(sequence (approve "Go?" f ("*" "@root")) (approve "Go?" f ("no-one")))': (
+        61, "'approve': no user 'no-one' on this machine"),
     '(await artefact "tree")': (17, "'await': 'tree' is not JOB/ARTEFACT"),
     "(pause -1)": (8, "'pause': 'seconds' is at least 0"),
     '(for v "a" (no-op))': (8, "'for': 'values' is a list in brackets"),
     "(sequence (no-op)": (1, "'(' without its ')'"),
 }  # fmt: skip
+
+
+def test_whom_nobody_knows_is_found_below_other_sections(cit: Cit, tmp_path: Path) -> None:
+    path = tmp_path / "x.job"
+    head = '%% job 1 toml\nname = "x"\n%% program 1 lurch\n(sequence (no-op)\n'
+    path.write_text(head + '(approve "Go?" f\n\t("root" "no-one")))\n')
+
+    ended = cit("check", path)
+
+    said = f"{path}:6:10: 'approve': no user 'no-one' on this machine\n"
+    assert (65, f'{said}  \t("root" "no-one")))\n  \t        ^\n') == (ended.code, ended.err)
 
 
 @pytest.mark.parametrize("step", WRONG)
@@ -182,7 +198,7 @@ def test_a_program_that_cannot_be_is_refused_with_its_place_when_checked_and_whe
 RIGHT = """
 (sequence
   (approve "Begin?")
-  (approve 3600 "Begin?" t ("alice" "@team"))
+  (approve 3600 "Begin?" t ("root" "@root" "owner" "*"))
   (let version "1.0" "Which version?"
     (isolate
       (chroot "busybox")

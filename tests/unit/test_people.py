@@ -31,6 +31,17 @@ def test_a_uid_without_a_name_is_its_number() -> None:
     assert str(NOBODY_HAS) == people.user(NOBODY_HAS)
 
 
+def test_who_is_on_this_machine_or_stands_for_others_is_not_lacking() -> None:
+    root = pwd.getpwuid(0).pw_name, f"@{grp.getgrgid(0).gr_name}"
+
+    assert [""] * 4 == [people.lacking(rule) for rule in (*root, "owner", "*")]
+
+
+def test_who_is_not_on_this_machine_is_lacking_as_what_he_is() -> None:
+    assert "no user 'no-one' on this machine" == people.lacking("no-one")
+    assert "no group 'no-one' on this machine" == people.lacking("@no-one")
+
+
 def test_a_person_is_named_with_the_machine() -> None:
     host = os.uname().nodename
 

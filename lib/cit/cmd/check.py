@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import asked, formats, locate, lurch, name
+from cit import asked, formats, locate, lurch, name, people, whom
 from cit.errors import BAD, DENIED, DONE, MISSING, USAGE, Bad, Failure
 from cit.options import Parser
 
@@ -59,7 +59,7 @@ def _complaints(path: str, data: bytes) -> list[str]:
 def _program(data: bytes) -> list[Bad]:
     """What cit-push would say of the rest: the program, once the sections are right."""
     try:
-        _compose(data)
+        whom.check(_compose(data).tree, data, people.lacking)
     except Bad as bad:
         return [bad]
     return []
