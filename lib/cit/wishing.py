@@ -53,7 +53,7 @@ def each(
 
 
 def question(word: str, option: str | None) -> Posed:
-    """What JOB.RUN asks, or JOB where it asks one thing. Raises Failure."""
+    """What JOB.RUN asks, or JOB, or what is below that run, where that is one. Raises Failure."""
     seen, run = locate.run(word, option)
     found, queue = seen.name, seen.queue
     if queue is None:
@@ -65,10 +65,12 @@ def question(word: str, option: str | None) -> Posed:
     if job is None:
         sums = [receipt.sha256 for receipt in home.receipts() if receipt.id == found.id]
         return Posed(queue, found, run, None, None, sums[-1] if sums else "")
-    if not run and len(job.asks) > 1:
-        several = " ".join(f"{found.id}.{each}" for each in job.asks)
-        raise Failure(NO, f"job '{found.id}' asks several things: {several}")
-    run = run or next(iter(job.asks), "")
+    if run not in job.asks:
+        asks = [each for each in job.asks if not run or each.startswith(f"{run}.")]
+        if len(asks) > 1:
+            several = " ".join(f"{found.id}.{each}" for each in asks)
+            raise Failure(NO, f"job '{found.id}' asks several things: {several}")
+        run = asks[0] if asks else run
     asked = queue.head(queue.now(found.id) or found)[0]
     return Posed(queue, found, run, job, job.asks.get(run), hashlib.sha256(asked).hexdigest())
 

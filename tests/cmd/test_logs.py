@@ -135,7 +135,7 @@ def test_a_run_that_is_not_there_is_an_error(made: Made, cit: Cit) -> None:
 
     code, out, err = cit("logs", "tree.1.9")
 
-    assert (66, "", f"cit-logs: job '{id}' has no run '1.9'\n") == (code, out, err)
+    assert (66, "", f"cit-logs: job '{id}' has begun no run '1.9'\n") == (code, out, err)
 
 
 def test_the_name_of_a_job_may_end_like_a_run(made: Made, cit: Cit) -> None:

@@ -21,7 +21,8 @@ def parser() -> Parser:
         " is shown; on a terminal the value is asked for.",
     )
     p.add_argument("job", metavar="JOB",
-                   help="an id, a unique part of one, or a name; .RUN where it asks several things")
+                   help="an id, a unique part of one, or a name; .RUN or :STAGE where it asks"
+                        " several things")
     p.add_argument("value", nargs="?", metavar="VALUE", help="yes or no; for a let, any text")
     p.add_argument("--reason", default="", help="why, for the record and the job")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")

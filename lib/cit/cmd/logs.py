@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "job",
         metavar="JOB",
-        help="id or name of a job; JOB.1.2 is run 1.2 of it, with those below it",
+        help="id or name of a job; JOB.1.2 is run 1.2 of it, with those below it, and so is"
+        " JOB:STAGE for one with a name",
     )
     p.add_argument("-f", "--follow", action="store_true",
                    help="go on until the end, and exit with the job's code")  # fmt: skip
@@ -104,7 +105,7 @@ def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer
         printer.flush()
     printer.end()
     if run and not log.has(run):
-        raise Failure(MISSING, f"job '{log.name.id}' has no run '{run}'")
+        raise Failure(MISSING, f"job '{log.name.id}' has begun no run '{run}'")
     if log.name.state in ("in", "wait", "hold", "bad") and terminal.there(2):
         sys.stderr.write(f"cit-logs: job '{log.name.id}' has not begun: cit-why tells why\n")
     return DONE

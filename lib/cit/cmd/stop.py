@@ -13,7 +13,7 @@ def parser() -> Parser:
         description="Stop jobs, or one run of a job: what waits never starts, what runs is ended.",
     )
     p.add_argument("jobs", nargs="+", metavar="JOB",
-                   help="an id, a unique part of one, or a name; .RUN stops only that")
+                   help="an id, a unique part of one, or a name; .RUN or :STAGE stops only that")
     p.add_argument("--reason", default="", help="why, for the record")
     p.add_argument("--queue", metavar="QUEUE", help="directory of the queue")
     return p

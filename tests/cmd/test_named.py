@@ -1,0 +1,208 @@
+"""Stages and cells by their names, wherever a command takes a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cit import asked
+from cit.queue import Queue
+
+if TYPE_CHECKING:
+    from tests.conftest import Cit
+
+TEXT = """\
+[[stage]]
+name = "build"
+run = "echo building"
+[[stage]]
+name = "test"
+needs = ["build"]
+matrix = { py = ["3.10", "3.11"] }
+run = "echo testing $py; test $py = 3.10"
+[[stage]]
+name = "publish"
+needs = ["test"]
+run = "echo publishing"
+"""
+ASKS = """\
+(stages 9
+  (stage "a" () (approve null "one?"))
+  (stage "b" () (sequence (no-op) (let "who" "you" "two?" (no-op))))
+  (stage "c" () (stages
+    (stage "d" () (approve null "three?"))
+    (stage "e" () (approve null "four?"))))
+  (stage "late" ("a") (no-op)))
+"""
+
+
+@pytest.fixture
+def queue(cit: Cit, world: Path) -> Queue:
+    assert 0 == cit("queue", "init", "--slots", "1").code
+    return Queue(str(world / ".cit" / "queue"))
+
+
+def put(cit: Cit, text: str, name: str) -> str:
+    ended = cit("push", "--name", name, "-", input=text)
+    assert (0, "") == (ended.code, ended.err)
+    cit("queue", "tick")
+    return str(ended.out.strip())
+
+
+@pytest.fixture
+def ran(cit: Cit, queue: Queue) -> str:
+    """The id of a job called `ci.1`, of which one cell failed."""
+    id = put(cit, TEXT, "ci.1")
+    cit("run", "-j", "1")
+    assert "failed" == queue.job(queue.find(id)).status
+    return id
+
+
+@pytest.fixture
+def asking(cit: Cit, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a parked job called `deploy`, which asks several things."""
+    monkeypatch.setenv("CIT_PATIENCE", "0")
+    id = put(cit, ASKS, "deploy")
+    cit("run", "-j", "1")
+    assert "park" == queue.find(id).state
+    return id
+
+
+@pytest.mark.parametrize(
+    ("stage", "out"),
+    [
+        ("build", "building\n"),
+        ("test", "testing 3.10\ntesting 3.11\n"),
+        ("py=3.11", "testing 3.11\n"),
+        ("test:py=3.10", "testing 3.10\n"),
+    ],
+)
+def test_the_log_of_a_stage(cit: Cit, ran: str, stage: str, out: str) -> None:
+    ended = cit("logs", f"ci.1:{stage}", "--time", "none")
+
+    assert (0, sorted(out), "") == (ended.code, sorted(ended.out), ended.err)
+
+
+def test_following_a_stage_ends_with_its_code(cit: Cit, ran: str) -> None:
+    ended = [cit("logs", "-f", f"{ran}:{stage}").code for stage in ("build", "py=3.11", "publish")]
+
+    assert [0, 1, 1] == ended
+
+
+@pytest.mark.parametrize(
+    ("stage", "why"),
+    [
+        ("lint", "no stage 'lint' in job '{}'; it has build, test, publish"),
+        ("1.1", "no stage '1.1' in job '{}'; it has build, test, publish"),
+        ("py=2", "no cell 'py=2' in job '{}'; it has test:py=3.10, test:py=3.11"),
+        ("", "no stage '' in job '{}'; it has build, test, publish"),
+        ("publish", "job '{}' has begun no run '1.3'"),
+    ],
+)
+def test_a_stage_that_there_is_not_is_told(cit: Cit, ran: str, stage: str, why: str) -> None:
+    ended = cit("logs", f"{ran}:{stage}")
+
+    assert (66, "", f"cit-logs: {why.format(ran)}\n") == (ended.code, ended.out, ended.err)
+
+
+@pytest.mark.parametrize("word", ["nobody:build", ":build"])
+def test_the_job_is_looked_for_first(cit: Cit, ran: str, word: str) -> None:
+    ended = cit("logs", word)
+
+    assert 66 == ended.code
+    assert ended.err.startswith(f"cit-logs: no job '{word.partition(':')[0]}' in ")
+
+
+@pytest.mark.parametrize(
+    ("options", "run", "runs"),
+    [
+        (("--from", "test"), "1.2", {"1.1.1.2"}),
+        (("--from", ":test"), "1.2", {"1.1.1.2"}),
+        (("--from", "1.2"), "1.2", {"1.1.1.2"}),
+        (("--only", "py=3.11"), "1.2.1.1.2", {"1.1.1.2", "1.2.1.1.1.2"}),
+        (("--only", "test:py=3.10"), "1.2.1.1.1", {"1.1.1.2", "1.2.1.1.2.2"}),
+    ],
+)
+def test_a_job_is_done_again_from_a_stage_on_or_in_one_cell_only(
+    cit: Cit, ran: str, options: tuple[str, str], run: str, runs: set[str]
+) -> None:
+    ended = cit("push", "--again", ran, *options, "--dry-run")
+
+    job = asked.parse(ended.out.encode())
+    assert (0, "", run) == (ended.code, ended.err, job.job["origin"]["run"])
+    [history] = [part for part in job.sections if part.kind == "history"]
+    taken = {line.split(b"\t")[2].decode() for line in history.body.splitlines()}
+    assert runs == taken
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "why"),
+    [
+        ("lint", 66, "no stage 'lint' in job '{}'; it has build, test, publish"),
+        (":1.2", 66, "no stage '1.2' in job '{}'; it has build, test, publish"),
+        ("py=2", 66, "no cell 'py=2' in job '{}'; it has test:py=3.10, test:py=3.11"),
+        ("publish", 2, "stage 'publish' of job '{}' never began"),
+        ("1.9", 2, "no run '1.9' in job '{}'; near it are 1 1.1 1.1.1 1.2 1.2.1"),
+    ],
+)
+def test_what_cannot_be_done_again_alone_is_told(
+    cit: Cit, ran: str, queue: Queue, stage: str, code: int, why: str
+) -> None:
+    ended = cit("push", "--again", ran, "--only", stage)
+
+    assert (code, "", f"cit-push: {why.format(ran)}\n") == (ended.code, ended.out, ended.err)
+    assert [] == os.listdir(f"{queue.path}/in")
+
+
+def test_what_asks_is_answered_by_its_stage(cit: Cit, queue: Queue, asking: str) -> None:
+    said = (("a", "yes"), ("b", "me"), ("c:e", "no"), ("d", "yes"))
+    codes = [cit("answer", f"deploy:{stage}", value).code for stage, value in said]
+
+    assert [0, 0, 0, 0] == codes
+    answers = {r.run: r.fields[1] for r in queue.job(queue.find(asking)).answers}
+    assert {"1.1.1": "yes", "1.2.1.2": "me", "1.3.1.2.1": "no", "1.3.1.1.1": "yes"} == answers
+
+
+def test_of_a_stage_that_asks_several_things_or_nothing_none_is_answered(
+    cit: Cit, queue: Queue, asking: str
+) -> None:
+    several, nothing = cit("answer", f"{asking}:c", "yes"), cit("answer", f"{asking}:late", "yes")
+
+    why = f"job '{asking}' asks several things: {asking}.1.3.1.1.1 {asking}.1.3.1.2.1"
+    assert (1, "", f"cit-answer: {why}\n") == (several.code, several.out, several.err)
+    why = f"cannot answer job '{asking}': run 1.4 asks nothing"
+    assert (1, "", f"cit-answer: {why}\n") == (nothing.code, nothing.out, nothing.err)
+    assert [] == queue.job(queue.find(asking)).answers
+
+
+def test_a_stage_is_stopped_by_its_name(cit: Cit, queue: Queue, asking: str) -> None:
+    wrong = cit("stop", f"{asking}:x")
+    ended = cit("stop", f"{asking}:a")
+    cit("run", "-j", "1")
+
+    assert (66, f"cit-stop: no stage 'x' in job '{asking}'; it has a, b, c, c:d, c:e, late\n") == (
+        wrong.code, wrong.err,
+    )  # fmt: skip
+    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    told = queue.job(queue.find(asking))
+    assert [("stop", "1.1")] == [(act.kind, act.run) for act in told.acts]
+    assert "cancelled" == told.runs["1.1"].status
+
+
+def test_stages_of_a_job_that_waits_are_known(cit: Cit, queue: Queue) -> None:
+    id = put(cit, TEXT, "x")
+
+    ended, wrong = cit("logs", "x:build"), cit("logs", "x:lint")
+
+    assert f"cit-logs: job '{id}' has begun no run '1.1'\n" == ended.err
+    assert f"cit-logs: no stage 'lint' in job '{id}'; it has build, test, publish\n" == wrong.err
+
+
+def test_a_stage_that_another_one_made_has_its_name(cit: Cit, queue: Queue) -> None:
+    id = put(cit, "a:\n  echo 'b:\n    echo made' >>$CIT_STAGES\n", "x")
+    cit("run", "-j", "1")
+
+    assert ["made\n", "made\n"] == [cit("logs", f"{id}:{word}").out for word in ("b", "a:b")]
