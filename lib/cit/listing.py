@@ -6,14 +6,14 @@ first jobs of a queue of a hundred thousand cost no more than looking at its dir
 
 from __future__ import annotations
 
-from cit import home, name, sight
-from cit.errors import USAGE, Failure
+from cit import config, home, name, sight
+from cit.errors import DENIED, MISSING, USAGE, Failure
 from cit.queue import WAY, Queue, listed
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX, Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cit.name import Name
 
@@ -54,6 +54,22 @@ class Listing:
                     yield Seen(self.queue, self.queue.path, parsed)
 
 
+def jobs(wanted: Wanted, path: str = "") -> tuple[Iterable[Seen], Failure | None]:
+    """The jobs of a queue and those in the outbox; or of that alone, with what is wrong.
+
+    Without a path it is the caller's own queue. The jobs are not sifted yet.
+    """
+    outbox = kept(path)
+    try:
+        queue = Queue(path or config.queue())
+    except Failure as failure:
+        return outbox, failure
+    if not (queue.readable or wanted.words):
+        why = f"cannot look into queue '{queue.path}': permission denied"
+        return outbox, Failure(DENIED, f"{why}; --mine lists what you pushed")
+    return Listing(queue, wanted.states, wanted.sieve, outbox), None
+
+
 def kept(path: str = "") -> list[Seen]:
     """The jobs in the outbox, or those there for one queue."""
     return [Seen(None, to, found) for found, to in home.kept() if not path or to == path]
@@ -90,6 +106,13 @@ class Wanted:
         if found.state not in self.states or (self.words and not words):
             return False
         return not self.called or _called(self.called, found.name)
+
+    def expect(self) -> None:
+        """Raise Failure(MISSING) for a word that no job was found for."""
+        if self.missing:
+            some = len(self.states) < len(ORDER)
+            among = f" in state {' or '.join(self.states)}" if some else ""
+            raise Failure(MISSING, f"no job '{self.missing[0]}'{among}")
 
 
 def _pattern(text: str) -> bool:

@@ -20,10 +20,10 @@ from cit import (
     name,
     others,
     people,
+    start,
     trace,
     wishes,
 )
-from cit.errors import DENIED, Failure
 from cit.job import column
 
 TYPE_CHECKING = False
@@ -40,9 +40,7 @@ AHEAD = 60  # seconds: a file that was changed so much later than now tells of a
 
 def tick(queue: Queue) -> int:
     """Recover, admit, answer, wake; how many jobs were admitted. Raises Failure(DENIED)."""
-    if not queue.mine:
-        owner = people.user(queue.owner)
-        raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}, whose cron runs its ticks")
+    queue.own(", whose cron runs its ticks")
     mark = os.path.join(queue.path, "log", "tick")
     files.touch(mark)
     admitted = 0
@@ -62,6 +60,13 @@ def tick(queue: Queue) -> int:
         if dropped(queue) <= left and os.stat(mark).st_mtime_ns == last:
             break
     return admitted
+
+
+def tend(queue: Queue) -> None:
+    """A tick; and where no cron serves the queue, a runner in the background if it needs one."""
+    tick(queue)
+    if start.wanted(queue) and lingers(queue):
+        start.command(queue, "run", "--linger")
 
 
 def dropped(queue: Queue) -> set[str]:

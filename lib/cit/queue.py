@@ -47,6 +47,12 @@ class Queue:
         """Whether the caller manages this queue; root is nobody's manager but his own."""
         return os.geteuid() == self.owner
 
+    def own(self, more: str = "") -> None:
+        """Raise Failure(DENIED) where the caller does not manage this queue; `more` ends it."""
+        if not self.mine:
+            owner = people.user(self.owner)
+            raise Failure(DENIED, f"queue '{self.path}' belongs to {owner}{more}")
+
     @property
     def readable(self) -> bool:
         """Whether the caller may see which jobs there are."""

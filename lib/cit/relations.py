@@ -13,7 +13,7 @@ import time
 from collections import namedtuple
 
 from cit import config, listing, name, row, section, table, terminal, toml
-from cit.errors import DENIED, MISSING, USAGE, Failure
+from cit.errors import MISSING, USAGE, Failure
 from cit.job import awaited, column
 from cit.queue import Queue
 
@@ -145,8 +145,7 @@ def tell(args: Mapping[str, Any]) -> Iterator[str]:
     if any(args[key] for key in ("mine", "state", "status", "name", "number")):
         raise Failure(USAGE, "--tree: only with JOB, --queue, --json, -0, --color")
     queue = Queue(os.path.abspath(args["queue"]) if args["queue"] else config.queue())
-    if not queue.readable:
-        raise Failure(DENIED, f"cannot look into queue '{queue.path}': permission denied")
+    queue.look()
     jobs = {seen.name.id: seen for seen in listing.Listing(queue, listing.ORDER)}
     edges = read(jobs)
     some = {edge.child for edge in edges} | {edge.parent for edge in edges}

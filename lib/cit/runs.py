@@ -49,16 +49,24 @@ HEADER = (
 )  # fmt: skip
 
 
-def expect(queue: Queue, called: str) -> None:
-    """Raise Failure(MISSING) where nothing of that name ever ran and no program is called so."""
-    from cit import programs  # not for whoever finds what he looks for
+def find(
+    queue: Queue, called: str, states: Collection[str] = WAY, statuses: Collection[str] = ()
+) -> Iterator[Row]:
+    """The runs of a name that are in these states, or ended so; the newest first.
 
-    if next(find(queue, called), None) is None and called not in programs.names(queue):
-        raise Failure(MISSING, f"no program and no job '{called}' in '{queue.path}'")
+    A job is read when its turn comes. Raises Failure(MISSING) where nothing of that name
+    ever ran and no program is called so.
+    """
+    if next(_find(queue, called), None) is None:
+        from cit import programs  # not for whoever finds what he looks for
+
+        if called not in programs.names(queue):
+            raise Failure(MISSING, f"no program and no job '{called}' in '{queue.path}'")
+    rows = _find(queue, called, states)
+    return (row for row in rows if not statuses or row.status in statuses)
 
 
-def find(queue: Queue, called: str, states: Collection[str] = WAY) -> Iterator[Row]:
-    """The runs of a name, the newest first; a job is read when its turn comes."""
+def _find(queue: Queue, called: str, states: Collection[str] = WAY) -> Iterator[Row]:
     simple = name.simplify(called)
     jobs = _jobs(queue, {simple}).get(simple, {})
     some = {id: found for id, found in jobs.items() if found.state in states}

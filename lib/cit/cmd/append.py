@@ -35,9 +35,7 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     fields = _fields(args.kind, args.run, args.fields)
     queue, found = locate.job(args.file)
-    if not queue.mine:
-        owner = people.user(queue.owner)
-        raise Failure(DENIED, f"queue '{queue.path}' belongs to {owner}: cit-note asks him")
+    queue.own(": cit-note asks him")
     if found.state in ("in", "bad"):
         raise Failure(DENIED, f"job '{found.id}' is not admitted")
     if args.kind == "note" and found.state == "done":

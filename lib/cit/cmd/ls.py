@@ -8,14 +8,14 @@ import sys
 import time
 
 from cit import config, listing, row, terminal
-from cit.errors import DENIED, DONE, MISSING, USAGE, Failure
+from cit.errors import DONE, USAGE, Failure
 from cit.listing import Listing, Wanted
 from cit.options import Parser
 from cit.queue import Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from cit.row import Row
     from cit.sight import Seen
@@ -64,10 +64,12 @@ def main(argv: list[str]) -> int:
         limit = SCREEN if screen and not args.all else sys.maxsize
     if limit < 0:
         raise Failure(USAGE, "expected a number of jobs")
+    form = "screen" if screen else "json" if args.json else "\0" if args.null else "\n"
     if args.runs:
-        return _runs(args, states, statuses, limit, screen=screen)
+        return _runs(args, states, statuses, limit, form)
     wanted = Wanted(states, args.jobs, args.name)
-    jobs, failure = _jobs(args, wanted)
+    path = os.path.abspath(args.queue) if args.queue else ""
+    jobs, failure = (listing.mine(path), None) if args.mine else listing.jobs(wanted, path)
     now = time.time()
     rows = _rows(jobs, wanted, statuses, now)
     some = (row for _, row in zip(range(limit), rows, strict=False))
@@ -78,60 +80,39 @@ def main(argv: list[str]) -> int:
         if isinstance(jobs, Listing) and not (wanted.sieve or args.name or statuses):
             sys.stderr.write(listing.rest(jobs.counts, limit))
     else:
-        form = "json" if args.json else "\0" if args.null else "\n"
         for each in some:
             sys.stdout.write(row.record(each, form))
     for _ in rows if wanted.missing else ():
         pass  # what is not shown may be it
     if wanted.missing and isinstance(jobs, Listing):
         jobs.queue.look()  # there may be one that is not for the caller to see
-    if failure or wanted.missing:
-        among = f" in state {' or '.join(states)}" if len(states) < len(listing.ORDER) else ""
-        raise failure or Failure(MISSING, f"no job '{wanted.missing[0]}'{among}")
+    if failure:
+        raise failure
+    wanted.expect()
     return DONE
 
 
 def _runs(
-    args: argparse.Namespace, states: Sequence[str], statuses: list[str], limit: int,
-    *, screen: bool,
-) -> int:  # fmt: skip
+    args: argparse.Namespace, states: Collection[str], statuses: list[str], limit: int, form: str
+) -> int:
     from cit import runs
 
     if args.jobs or args.name or args.mine:
         raise Failure(USAGE, "--runs says what to list: it goes with no JOB, --name or --mine")
     queue = Queue(args.queue or config.queue())
     queue.look()
-    rows = runs.find(queue, args.runs, states)
-    runs.expect(queue, args.runs)
-    rows = (each for each in rows if not statuses or each.status in statuses)
+    rows = runs.find(queue, args.runs, states, statuses)
     some = (each for _, each in zip(range(limit), rows, strict=False))
-    form = "screen" if screen else "json" if args.json else "\0" if args.null else "\n"
-    color = screen and terminal.colored(args.color or config.value("color"))
+    color = form == "screen" and terminal.colored(args.color or config.value("color"))
     for line in runs.lines(some, form, color=color):
         sys.stdout.write(line)
-    if screen and next(rows, None):
+    if form == "screen" and next(rows, None):
         sys.stderr.write(f"cit-ls: the newest {limit}; --all shows them all\n")
     return DONE
 
 
 def _words(lists: list[str] | None) -> list[str]:
     return [word for text in lists or () for word in text.split(",")]
-
-
-def _jobs(args: argparse.Namespace, wanted: Wanted) -> tuple[Iterable[Seen], Failure | None]:
-    """Where to look for jobs; and what is wrong with the queue, if all there is is an outbox."""
-    path = os.path.abspath(args.queue) if args.queue else ""
-    if args.mine:
-        return listing.mine(path), None
-    kept = listing.kept(path)
-    try:
-        queue = Queue(path or config.queue())
-    except Failure as failure:
-        return kept, failure
-    if not (queue.readable or args.jobs):
-        why = f"cannot look into queue '{queue.path}': permission denied"
-        return kept, Failure(DENIED, f"{why}; --mine lists what you pushed")
-    return Listing(queue, wanted.states, wanted.sieve, kept), None
 
 
 def _rows(jobs: Iterable[Seen], wanted: Wanted, statuses: list[str], now: float) -> Iterator[Row]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import amount, config, home, layout, manager, overview, people, start
-from cit.errors import DENIED, DONE, NO, USAGE, Failure
+from cit import amount, config, home, layout, manager, overview
+from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
 
@@ -78,13 +78,9 @@ def main(argv: list[str]) -> int:
         return _init(path, args)
     act = {"tick": _tick, "pause": _pause, "resume": _resume, "fsck": _fsck, "prune": _prune,
            "move": _move}  # fmt: skip
-    return act[args.verb](_own(Queue(path)), args)
-
-
-def _own(queue: Queue) -> Queue:
-    if not queue.mine:
-        raise Failure(DENIED, f"queue '{queue.path}' belongs to {people.user(queue.owner)}")
-    return queue
+    queue = Queue(path)
+    queue.own()
+    return act[args.verb](queue, args)
 
 
 def _init(path: str, args: argparse.Namespace) -> int:
@@ -101,9 +97,7 @@ def _init(path: str, args: argparse.Namespace) -> int:
 
 
 def _tick(queue: Queue, args: argparse.Namespace) -> int:
-    manager.tick(queue)
-    if start.wanted(queue) and manager.lingers(queue):
-        start.command(queue, "run", "--linger")
+    manager.tend(queue)
     return DONE
 
 
@@ -114,7 +108,8 @@ def _pause(queue: Queue, args: argparse.Namespace) -> int:
 
 def _resume(queue: Queue, args: argparse.Namespace) -> int:
     manager.resume(queue, args.reason)
-    return _tick(queue, args)
+    manager.tend(queue)
+    return DONE
 
 
 def _fsck(queue: Queue, args: argparse.Namespace) -> int:
