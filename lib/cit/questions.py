@@ -7,7 +7,7 @@ import sys
 import time
 from collections import namedtuple
 
-from cit import config, listing, people, sight, table, terminal, trace
+from cit import config, listing, people, sight, table, terminal, trace, wishes
 from cit.errors import MISSING, USAGE, Failure
 from cit.queue import Queue
 
@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, NamedTuple
+
+    from cit.job import Job
+    from cit.name import Name
 
     class Line(NamedTuple):
         """A question. Times are stamps, "" is: for as long as it takes."""
@@ -51,7 +54,7 @@ def open_(queue: Queue, words: Sequence[str]) -> Iterator[Line]:
             continue  # it goes on
         except Failure:
             continue
-        who = ",".join(those(queue, job.who))
+        who = ",".join(those(queue, found, job))
         for ask in job.asks.values():
             # Without a deadline the default of an approval is never taken.
             default = ask.default if ask.deadline or ask.verb != "approve" else ""
@@ -59,9 +62,13 @@ def open_(queue: Queue, words: Sequence[str]) -> Iterator[Line]:
                        ",".join(ask.who) or who, found.name, ask.comment, queue.path)  # fmt: skip
 
 
-def those(queue: Queue, pushed: str) -> tuple[str, ...]:
-    """Who may answer where nobody is named: the owner of the queue, and who pushed the job."""
-    return tuple(dict.fromkeys(filter(None, (people.who(queue.owner), pushed))))
+def those(queue: Queue, found: Name, job: Job) -> tuple[str, ...]:
+    """Who may answer where nobody is named: the owner of the queue, and who pushed the job.
+
+    Of one that was spawned, who pushed the one that spawned it.
+    """
+    may = people.who(queue.owner), job.who, wishes.behalf(queue, found.id, job, found)
+    return tuple(dict.fromkeys(filter(None, may)))
 
 
 def tell(args: Mapping[str, Any]) -> Iterator[str]:

@@ -43,6 +43,7 @@ else:
     Wish = namedtuple("Wish", "file id kind run text uid token more made", defaults=((), 0.0))
 
 KINDS = frozenset({"stop", "hold", "release", "note", "answer"})
+TRIES = 3
 CAP = 64 << 10  # bytes of a text, or of a value
 FILE_CAP = 9 * CAP  # a byte may take four when it is written
 VALUES = {
@@ -113,7 +114,8 @@ def refusal(queue: Queue, wish: Wish, job: Job, now: float = 0.0) -> str:
 def stranger(queue: Queue, wish: Wish, job: Job) -> str:
     """Why this person may not; "" where he may.
 
-    The queue's owner and who pushed the job may, unless a question is for others; root always.
+    The queue's owner and who pushed the job may, or who pushed the one that spawned it, unless a
+    question is for others; root always.
     """
     question = job.asks.get(wish.run) if wish.kind == "answer" else None
     if wish.kind == "answer" and question is None:
@@ -121,12 +123,54 @@ def stranger(queue: Queue, wish: Wish, job: Job) -> str:
     if question and question.who:
         may = people.allowed(wish.uid, queue.owner, list(question.who))
     else:
-        may = wish.uid == queue.owner or people.who(wish.uid) == job.who
+        who = people.who(wish.uid)
+        may = wish.uid == queue.owner or who in (job.who, behalf(queue, wish.id, job))
     if may or wish.uid == 0:
         return ""
     if question and question.who:
         return f"{people.who(wish.uid)} may not answer: that is for {', '.join(question.who)}"
     return f"{people.who(wish.uid)} may not {wish.kind} a job of {job.who}"
+
+
+def behalf(queue: Queue, id: str, job: Job, found: Name | None = None) -> str:
+    """Who pushed the first of those jobs that spawned one another down to this one; "" else.
+
+    A job says itself where it comes from, which is only text. It counts where the owner of the
+    queue pushed it, as his runners do, and the trace of that other job says so as well. It is
+    looked for, unless it is `found`.
+    """
+    if job.who != people.who(queue.owner):
+        return ""
+    for _ in range(TRIES):
+        try:
+            found = found or queue.now(id)
+            return _behalf(queue, found) if found else ""
+        except FileNotFoundError:
+            found = None  # one of the two moves at this moment
+        except Failure:
+            break  # what is no job asks for nobody
+    return ""
+
+
+def _behalf(queue: Queue, found: Name) -> str:
+    from cit import section, toml  # few jobs are spawned
+
+    asked = queue.head(found)[0]
+    if b"spawn" not in asked:
+        return ""
+    head = section.find(section.parse(asked), "job")
+    origin = toml.loads(head.body, head.line + 1).get("origin", {}) if head else {}
+    spawned = origin.get("kind") == "spawn" and "job" in origin
+    other = queue.now(origin["job"]) if spawned else None
+    if other is None:
+        return ""
+    who = str(origin.get("who", ""))
+    try:
+        said = [column(r, 0) for r in queue.records(other) if r.kind == "spawn"]
+    except Failure:
+        # Not for us to read: whoever serves the queue can, and decides.
+        return "" if queue.mine else who
+    return who if found.id in said else ""
 
 
 def moot(wish: Wish, job: Job, now: float) -> str:

@@ -540,6 +540,86 @@ def test_a_running_job_is_stopped_by_who_pushed_it(
     assert ("refuse", who(bob), refused) in place.said()
 
 
+OUTER = '(sequence (spawn "inner") (approve "Go on?"))'
+INNER = '(approve "Deploy?")'
+
+
+@pytest.fixture
+def spawned(place: Place, people3: tuple[Any, Any, Any]) -> tuple[str, str]:
+    """A job of alice's in a queue of the owner's, and the one that it spawned; both ask."""
+    owner, alice, _ = people3
+    place.make("--push", "*", "--readers", "all")
+    (owner.home / "inner.lurch").write_text(INNER)
+    os.chown(owner.home / "inner.lurch", owner.uid, owner.gid)
+    program = str(owner.home / "inner.lurch")
+    stored = place.cit("program", "import", "--queue", place.path, "inner", program, user=owner)
+    assert (0, "") == (stored.code, stored.err)
+    (alice.home / "outer.lurch").write_text(OUTER)
+    os.chown(alice.home / "outer.lurch", alice.uid, alice.gid)
+    id = place.push(alice, str(alice.home / "outer.lurch"))
+    for _ in range(2):
+        place.run()
+    [other] = {found.id for found in Queue(str(place.path)).names("park")} - {id}
+    return id, other
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "done"),
+    [("stop", [], "cancelled"), ("hold", [], "hold"), ("note", ["text"], "text"),
+     ("answer", ["no"], "no")],
+)  # fmt: skip
+def test_who_pushed_a_job_may_wish_the_same_of_what_it_spawned(
+    place: Place, people3: tuple[Any, Any, Any], spawned: tuple[str, str], command: str,
+    words: list[str], done: str,
+) -> None:  # fmt: skip
+    _, alice, bob = people3
+    id = spawned[1]
+
+    by_bob = place.cit(command, "--queue", place.path, id, *words, user=bob)
+    by_alice = place.cit(command, "--queue", place.path, id, *words, user=alice)
+    place.run()
+
+    told = place.look(id)
+    notes = [column for record in told.notes for column in record.fields]
+    answers = [answer.fields[1] for answer in told.answers]
+    assert (77, (0, "", "")) == (by_bob.code, tuple(by_alice))
+    assert done in (told.status, place.state(id), *notes, *answers)
+    assert who(alice) in [r.fields[0] for r in (*told.acts, *told.notes, *told.answers)]
+
+
+def test_who_may_answer_what_was_spawned_is_told_in_the_list(
+    place: Place, people3: tuple[Any, Any, Any], spawned: tuple[str, str]
+) -> None:
+    owner, alice, _ = people3
+
+    listed = place.cit("ls", "--asking", "--queue", place.path, spawned[1], user=alice)
+
+    assert f"{who(owner)},{who(alice)}" == listed.out.split("\t")[4]
+
+
+@pytest.mark.parametrize("pusher", ["bob", "owner"])
+def test_who_only_says_that_a_job_was_spawned_for_him_may_nothing(
+    place: Place, people3: tuple[Any, Any, Any], spawned: tuple[str, str], pusher: str
+) -> None:
+    owner, alice, bob = people3
+    (asks,) = place.look(spawned[1]).asks
+    head = f'origin = {{ kind = "spawn", job = "{spawned[0]}", run = "1.1", who = "{who(alice)}" }}'
+    user = owner if pusher == "owner" else bob
+    (user.home / "x.job").write_text(f"%% job 1 toml\n{head}\n%% program 1 lurch\n{INNER}\n")
+    os.chown(user.home / "x.job", user.uid, user.gid)
+    id = place.push(user, str(user.home / "x.job"))
+    place.run()
+
+    ended = [
+        place.cit(*words, "--queue", place.path, user=alice)
+        for words in (["answer", f"{id}.{asks}", "no"], ["stop", id], ["hold", id])
+    ]
+    place.run()
+
+    assert [77] * 3 == [each.code for each in ended]
+    assert ("park", [], []) == (place.state(id), place.look(id).acts, place.look(id).answers)
+
+
 # --- running ---------------------------------------------------------------------------------
 
 

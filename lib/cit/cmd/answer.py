@@ -76,5 +76,5 @@ def _otherwise(question: Question) -> list[tuple[str, str]]:
 
 
 def _who(posed: Posed, question: Question) -> str:
-    pushed = posed.job.who if posed.job else ""
-    return ", ".join(question.who or questions.those(posed.queue, pushed))
+    assert posed.job  # it is where the question was found
+    return ", ".join(question.who or questions.those(posed.queue, posed.name, posed.job))
