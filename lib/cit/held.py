@@ -15,6 +15,7 @@ from cit.trace import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from cit.name import Name
@@ -51,9 +52,13 @@ class Held:
         files.patiently(self.sync)
         self.name = self.queue.take(self.name, "park", due=due)
 
-    def finish(self, status: str, code: int) -> None:
-        """Write the result, seal the job and put it into `done/`. A full disk is waited for."""
-        self.record("result", "-", status, str(code))
+    def finish(self, status: str, code: int, allowed: Sequence[str] = ()) -> None:
+        """Write the result, seal the job and put it into `done/`. A full disk is waited for.
+
+        `allowed` are the names of the stages that failed and may.
+        """
+        more = [job.listed(allowed)] if allowed else []
+        self.record("result", "-", status, str(code), *more)
         self.seal()
         self._done()
 

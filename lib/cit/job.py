@@ -60,6 +60,7 @@ class Job:
         self._runs: dict[str, Run] = {}
         self._steps: list[Record] = []  # what happened to runs, not folded yet
         self.status = self.code = ""
+        self.allowed: tuple[str, ...] = ()  # names of its stages that failed and may
         self.usage: tuple[str, ...] = ()
         self.data: dict[str, tuple[str, str]] = {}
         self.notes: list[Record] = []
@@ -215,6 +216,11 @@ def awaited(record: Record) -> tuple[tuple[str, str], ...]:
     return tuple((what, _plain(name)) for what, _, name in things if name)
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names as a column holds several."""
+    return ",".join(name.replace("%", "%25").replace(",", "%2C") for name in names)
+
+
 def _plain(text: str) -> str:
     return text.replace("%20", " ").replace("%2C", ",").replace("%25", "%")
 
@@ -263,6 +269,7 @@ def _act(job: Job, record: Record) -> None:
 
 def _result(job: Job, record: Record) -> None:
     job.finished, job.status, job.code = record.time, column(record, 0), column(record, 1)
+    job.allowed = tuple(_plain(name) for name in column(record, 2).split(",") if name)
     job.asks, job.waits = {}, {}
     job.seal = ""
 

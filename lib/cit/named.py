@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from cit import asked, needs, shown, wording
-from cit.errors import MISSING, Ambiguous, Failure
+from cit import asked, history, needs, shown, wording
+from cit.errors import MISSING, Ambiguous, Bad, Failure
 from cit.job import column
 from cit.name import BEFORE_STAGE
 from cit.steps import Steps
@@ -76,6 +76,26 @@ def run(name: str, whose: str, data: bytes, records: Sequence[Record]) -> str:
         several = ", ".join(_apart(found, known))
         raise Ambiguous(f"'{wording.short(name)}' is not unique in job '{whose}': {several}")
     raise Failure(MISSING, _unknown(name, whose, known.values()))
+
+
+def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
+    """The names of the stages that failed and may, each once, in their order.
+
+    None where the program cannot be read. Records may be those of begins and ends alone.
+    """
+    stages = {r.run for r in records if r.kind == "begin" and r.fields[:1] == ("stage",)}
+    failed = [r.run for r in records if r.kind == "end" and r.run in stages
+              and column(r, 0) not in ("ok", "cancelled")]  # fmt: skip
+    if not failed:
+        return []
+    try:
+        program = read(data, records)
+    except Bad:
+        return []
+    names = labels(program)
+    found = [run for run in sorted(failed, key=history.order)
+             if run in program.calls and program.calls[run].args["allow_failure"]]  # fmt: skip
+    return list(dict.fromkeys(joined(names[run]) for run in found))
 
 
 def _unknown(name: str, whose: str, known: Iterable[tuple[str, ...]]) -> str:

@@ -222,7 +222,10 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
         aside = f", and lay aside for {human_duration(total - ran)}" if total - ran >= 1 else ""
         parts.append(f"it ran for {human_duration(ran)}{aside}")
     parts.append(_waited(told, first or told.finished))
-    return Reason("; ".join(filter(None, parts)), _blame(queue, found, told))
+    details = _blame(queue, found, told)
+    for each in told.allowed[:SOME]:
+        details += [("allowed", each), ("do", "cit-logs", f"{found.id}:{each}")]
+    return Reason("; ".join(filter(None, parts)), details)
 
 
 def _first_claim(queue: Queue, found: Name) -> str:

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
         took: str = ""  # seconds that it ran, so far
         reason: str = ""
         queue: str = ""
+        allowed: str = ""  # names of its stages that failed and may, with commas
 else:
     Row = namedtuple(
         "Row",
-        "id state since name user builder status took reason queue",
-        defaults=("", "", "", "", "", ""),
+        "id state since name user builder status took reason queue allowed",
+        defaults=("", "", "", "", "", "", ""),
     )
 
+SOME = 3  # stages that are named of those that failed and may
 HEADER = ("ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER", "QUEUE", "REASON")
 
 
@@ -126,7 +128,7 @@ def _done(queue: Queue, found: Name, now: float) -> Row:
     worked = job.worked(end, end.claimed or told.claimed)
     took = "" if worked is None else f"{worked:.3f}"
     return Row(found.id, "done", end.finished, found.name, told.who, end.host or told.host,
-               end.status, took, ending(end), queue.path)  # fmt: skip
+               end.status, took, ending(end), queue.path, job.listed(end.allowed))  # fmt: skip
 
 
 def ending(end: Job) -> str:
@@ -140,7 +142,15 @@ def ending(end: Job) -> str:
         return "nobody started it in time"
     if end.status == "signal" and end.code.isdecimal():
         return f"signal {int(end.code) - 128}"
+    if end.status == "ok" and end.allowed:
+        return allowed(end.allowed)
     return f"exit {end.code}" if end.status == "failed" else ""
+
+
+def allowed(names: Sequence[str]) -> str:
+    """`2 failures allowed: docs, lint`."""
+    some = [*names[:SOME], *([f"and {len(names) - SOME} more"] if len(names) > SOME else [])]
+    return f"{len(names)} failure{'s' * (len(names) > 1)} allowed: {', '.join(some)}"
 
 
 _ROWS = {

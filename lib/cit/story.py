@@ -104,7 +104,8 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
                    attempt=_number(column(r, 3)), version=column(r, 4))
             for r in records if r.kind == "claim"
         ],
-        "finished": _event(folded.finished, status=folded.status, code=_number(folded.code)),
+        "finished": _event(folded.finished, status=folded.status, code=_number(folded.code),
+                           allowed=job.listed(folded.allowed)),
         "waited": _between(folded.pushed, _first(records) or folded.finished, now),
         "took": _took(folded, records, now),
         "usage": _usage(folded.usage),

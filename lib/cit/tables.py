@@ -524,7 +524,7 @@ RECORDS: dict[str, tuple[str, ...]] = {
     'hold': ('who', 'reason', 'token', 'until'),
     'release': ('who', 'reason', 'token'),
     'stop': ('who', 'reason', 'token'),
-    'result': ('status', 'code'),
+    'result': ('status', 'code', 'allowed'),
     'collect': ('who',),
     'seal': ('who', 'sha256'),
 }

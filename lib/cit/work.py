@@ -42,9 +42,19 @@ def work(hold: Held, means: Means) -> Outcome | None:
         shown = error.show("trace") if isinstance(error, Bad) else str(error)
         hold.record("log", "-", "cit", shown)
         outcome = ended("setup", str(error))
-    hold.finish(outcome.status, outcome.code)
+    hold.finish(outcome.status, outcome.code, _allowed(hold))
     orphans.bury()
     return outcome
+
+
+def _allowed(hold: Held) -> list[str]:
+    """The names of its stages that failed and may."""
+    if b"stage" not in hold.asked:
+        return []  # there are none without that word
+    from cit import named
+
+    patiently(hold.journal.flush)
+    return named.allowed(hold.asked, hold.queue.records(hold.name))
 
 
 def _lay_by(hold: Held, parked: Parked) -> None:

@@ -73,14 +73,14 @@ def test_what_runs_comes_first_then_what_is_next_and_the_newest_of_what_is_finis
     ]
 
 
-def test_a_line_is_ten_columns_with_a_dash_for_what_is_not(full: Made, cit: Cit) -> None:
+def test_a_line_is_eleven_columns_with_a_dash_for_what_is_not(full: Made, cit: Cit) -> None:
     rows = {row[3]: row for row in columns(cit("ls").out)}
 
     queue = str(full.path)
-    assert [at(5), "new", "alice@laptop", "node1", "failed", "3.000", "exit 3", queue] == (
+    assert [at(5), "new", "alice@laptop", "node1", "failed", "3.000", "exit 3", queue, "-"] == (
         rows["new"][2:]
     )
-    assert [at(40), "first", "alice@laptop", "-", "-", "-", "-", queue] == rows["first"][2:]
+    assert [at(40), "first", "alice@laptop", "-", "-", "-", "-", queue, "-"] == rows["first"][2:]
     assert "held by bob@laptop: disk full" == rows["held"][8]
     assert "waits until 2026-11-21T22:26:40.000Z" == rows["parked"][8]
     assert "bob may not push into this queue" == rows["refused"][8]
@@ -112,6 +112,28 @@ def test_a_job_that_was_stopped_tells_who_did_it(made: Made, cit: Cit) -> None:
     (row,) = columns(cit("ls").out)
 
     assert ["cancelled", "3.000", "stopped by bob@laptop: wrong branch"] == row[6:9]
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed", "reason"),
+    [
+        ("ok", "lint", "1 failure allowed: lint"),
+        ("ok", "lint,v=a%2Cb:docs", "2 failures allowed: lint, v=a,b:docs"),
+        ("ok", "a,b,c,d,e", "5 failures allowed: a, b, c, and 2 more"),
+        ("failed", "lint", "exit 1"),
+    ],
+)
+def test_stages_that_failed_and_may_are_told(
+    made: Made, cit: Cit, status: str, allowed: str, reason: str
+) -> None:
+    code = "1" if status == "failed" else "0"
+    result = Record(at(5), "result", "-", (status, code, allowed))
+    made.put("done/2026-11-21", "x", claim(2), result)
+
+    (row,) = columns(cit("ls").out)
+
+    assert (status, reason, allowed) == (row[6], row[8], row[10])
+    assert allowed == json.loads(cit("ls", "--json").out)["allowed"]
 
 
 def test_a_paused_queue_is_the_reason_of_what_waits(full: Made, cit: Cit) -> None:

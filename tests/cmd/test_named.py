@@ -206,3 +206,21 @@ def test_a_stage_that_another_one_made_has_its_name(cit: Cit, queue: Queue) -> N
     cit("run", "-j", "1")
 
     assert ["made\n", "made\n"] == [cit("logs", f"{id}:{word}").out for word in ("b", "a:b")]
+
+
+def test_a_stage_that_failed_and_may_is_told_where_the_job_is(cit: Cit, queue: Queue) -> None:
+    text = TEXT.replace("; test $py = 3.10", "") + (
+        '[[stage]]\nname = "lint"\nallow_failure = true\nrun = "exit 3"\n'
+    )
+    id = put(cit, text, "x")
+    cit("run", "-j", "1")
+
+    why, (*_, reason, _, allowed) = cit("why", "x").out, cit("ls", "x").out.strip().split("\t")
+    assert ("1 failure allowed: lint", "lint") == (reason, allowed)
+    sentence, *details = why.splitlines()
+    assert sentence.startswith("x ended ok ")
+    assert "(1 failure allowed: lint); it ran for" in sentence
+    assert ["allowed\tlint", f"do\tcit-logs\t{id}:lint"] == details
+    assert "finished.allowed\tlint\n" in cit("show", "x").out
+    assert 0 == cit("queue", "fsck").code
+    assert 0 == cit("check", queue.file(queue.find(id))).code

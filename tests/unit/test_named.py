@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from cit import asked, lurch, named, walk
+from cit import asked, lurch, named, replay, walk
 from cit.errors import MISSING, Ambiguous, Failure
 from cit.program import load
 from cit.steps import Steps
 from cit.trace import Record
-from cit.wants import Begin, End
+from cit.wants import Begin, End, Exec, Up, ended
 
 ID = "01kak5jzc2v8e9j7m3t0q4w6xy"
 PROGRAM = """
@@ -26,8 +28,13 @@ def record(kind: str, run: str, *fields: str) -> Record:
     return Record("2026-11-21T20:37:04.000Z", kind, run, fields)
 
 
-def ran(program: str, until: str = "") -> tuple[bytes, list[Record]]:
-    """What a job with this program asks, and its trace up to the begin of a run."""
+def ran(
+    program: str, until: str = "", failed: Mapping[str, str] = {}
+) -> tuple[bytes, list[Record]]:
+    """What a job with this program asks, and its trace up to the begin of a run.
+
+    Its commands ended with these statuses, by run, and with `ok` else.
+    """
     data = asked.compose(program.encode(), ID, "main", "x", {}).data
     steps = Steps()
     walking = walk.walk(load(lurch.read(program), steps), steps)
@@ -46,7 +53,13 @@ def ran(program: str, until: str = "") -> tuple[bytes, list[Record]]:
             elif isinstance(want, Begin):
                 records.append(record("begin", want.run, want.step, "1"))
             elif isinstance(want, End):
-                records.append(record("end", want.run, want.outcome.status, "0", ""))
+                records.append(record("end", want.run, *replay.fields(want.outcome)))
+            elif isinstance(want, Up):
+                answer = "none"
+                records.append(record("up", want.run, answer))
+            elif isinstance(want, Exec):
+                status = failed.get(want.run, "ok")
+                answer = ended(status, signal=9 if status == "signal" else 0)
     except StopIteration:
         pass
     return data, records
@@ -77,6 +90,31 @@ def test_a_name_that_may_be_several_is_refused_with_those_that_it_may_be() -> No
     several = "test:py=3.10:image=debian:12, test:py=3.11:image=debian:12"
     expected = f"'image=debian:12' is not unique in job '{ID}': {several}"
     assert (MISSING, expected) == (failure.value.code, str(failure.value))
+
+
+@pytest.mark.parametrize(
+    ("failed", "allowed"),
+    [
+        ({"1.2.1.1": "failed"}, ["lint"]),
+        ({"1.2.2.1": "timeout"}, []),
+        ({"1.2.1.1": "cancelled"}, []),
+        ({"1.2.3.1.1.1.1.1": "failed", "1.2.1.1": "signal"}, ["lint", "late:v=x:docs"]),
+        ({"1.2.3.1.1.1.1.1": "failed", "1.2.3.1.1.2.1.1": "failed"},
+         ["late:v=x:docs", "late:v=y:docs"]),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_the_stages_that_failed_and_may_are_named(
+    failed: dict[str, str], allowed: list[str]
+) -> None:
+    may = """
+        (isolate (none) (stages
+          (stage "lint" () (exec "x") t)
+          (stage "test" () (exec "x"))
+          (stage "late" () (for "v" ("x" "y") (stages (stage "docs" () (exec "x") t))))))
+    """
+
+    assert allowed == named.allowed(*ran(may, failed=failed))
 
 
 @pytest.mark.parametrize(
