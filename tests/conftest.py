@@ -19,6 +19,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ import pytest
 from hypothesis import settings
 
 TOP = Path(__file__).resolve().parent.parent
+sys.path.append(str(TOP / "tests"))  # waiting, for all tests
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM = os.environ.get("CIT_TEST_SYSTEM") == "1"
 USER_PREFIX = "citt"

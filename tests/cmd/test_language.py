@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from cit import job, section, trace
 from cit.queue import Queue
@@ -48,12 +48,6 @@ class Play:
     def start(self) -> subprocess.Popen[bytes]:
         """A runner that goes on by itself."""
         return subprocess.Popen(["cit-run", "-j", "1"], start_new_session=True)
-
-    def until(self, there: Callable[[], bool]) -> None:
-        end = time.monotonic() + 30
-        while not there():
-            assert time.monotonic() < end, "it does not come"
-            time.sleep(0.01)
 
     def begun(self, id: str, run: str) -> bool:
         return run in self.told(id).runs
@@ -454,7 +448,7 @@ def test_a_running_job_that_is_held_leaves_its_slot_and_goes_on_when_released(
     id = play.push(f"(isolate (none) (sequence {first} {echo('b')}))")
     other = play.push(f"(isolate (none) {echo('other')})")
     runner.append(play.start())
-    play.until(lambda: play.begun(id, "1.2.1"))
+    until(lambda: play.begun(id, "1.2.1"), "the run")
 
     play.must("hold", id, "--reason", "wait")
     (play.shelf / "go").touch()
@@ -472,7 +466,7 @@ def test_a_job_that_is_held_while_it_asks_goes_on_when_it_is_answered_and_releas
 ) -> None:
     id = patient.push(f'(isolate (none) (sequence (approve 1000 "Go?") {echo("go")}))')
     runner.append(patient.start())
-    patient.until(lambda: bool(patient.told(id).asks))
+    until(lambda: patient.told(id).asks, "the question")
 
     patient.must("hold", id)
     assert 0 == runner[0].wait(timeout=30)
@@ -491,10 +485,10 @@ def test_of_a_run_that_is_stopped_the_others_go_on(
     wait = "until test -e 'SHELF/go'; do sleep 0.01; done\n  echo b"
     id = play.push(f"a:\n  sleep 1000\nb:\n  {wait}\nc: a\n  echo c{FINAL}", form="stages")
     runner.append(play.start())
-    play.until(lambda: play.begun(id, "1.1.1.2") and play.begun(id, "1.2.1.2"))
+    until(lambda: play.begun(id, "1.1.1.2") and play.begun(id, "1.2.1.2"), "both runs")
 
     play.must("stop", f"{id}.1.1")
-    play.until(lambda: play.runs(id)["1.1"] == "cancelled")
+    until(lambda: play.runs(id)["1.1"] == "cancelled", "the stop")
     (play.shelf / "go").touch()
     assert 0 == runner[0].wait(timeout=30)
 
@@ -507,7 +501,7 @@ def test_a_stop_ends_all_that_runs_but_the_clean_up(
 ) -> None:
     id = play.push(f"a:\n  sleep 1000\nb:\n  sleep 1000{FINAL}", form="stages")
     runner.append(play.start())
-    play.until(lambda: play.begun(id, "1.1.1.2") and play.begun(id, "1.2.1.2"))
+    until(lambda: play.begun(id, "1.1.1.2") and play.begun(id, "1.2.1.2"), "both runs")
 
     play.must("stop", id)
     assert 0 == runner[0].wait(timeout=30)
@@ -520,9 +514,9 @@ def test_a_second_stop_ends_the_clean_up_too(
 ) -> None:
     id = play.push("a:\n  sleep 1000\nlast: [finally]\n  sleep 1000\n  echo last", form="stages")
     runner.append(play.start())
-    play.until(lambda: play.begun(id, "1.1.1.2"))
+    until(lambda: play.begun(id, "1.1.1.2"), "the run")
     play.must("stop", id)
-    play.until(lambda: play.begun(id, "1.2.1.2"))
+    until(lambda: play.begun(id, "1.2.1.2"), "the run")
 
     play.must("stop", id)
     assert 0 == runner[0].wait(timeout=30)

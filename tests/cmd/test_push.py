@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from cit import asked, home, name
 from cit.queue import Queue
@@ -324,8 +324,7 @@ def test_a_push_into_the_queue_of_another_can_wait_where_that_lets_look(
 
     with ThreadPoolExecutor() as pool:
         push = pool.submit(cit, "push", "--wait", "--queue", queue, "--", *script, user=bob)
-        while not push.done() and not os.listdir(queue / "in"):
-            time.sleep(0.01)
+        until(lambda: push.done() or os.listdir(queue / "in"), "the drop")
         cit("queue", "tick", queue, user=alice)
         cit("run", "--queue", queue, user=alice)
 
@@ -342,8 +341,7 @@ def test_a_push_that_cannot_see_the_end_says_that_it_was_pushed(
 
     with ThreadPoolExecutor() as pool:
         push = pool.submit(cit, "push", "--wait", "--queue", queue, "--", "true", user=bob)
-        while not push.done() and not os.listdir(queue / "in"):
-            time.sleep(0.01)
+        until(lambda: push.done() or os.listdir(queue / "in"), "the drop")
         cit("queue", "tick", queue, user=alice)
 
     assert 77 == push.result().code

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
 TWO = '(isolate (none) (sequence (exec "/bin/echo" ("one")) (exec "/bin/echo" ("two words"))))'
-PATIENCE = 30
 
 
 @pytest.fixture
@@ -30,14 +29,6 @@ def two(tmp_path: Path) -> Path:
     path = tmp_path / "two.lurch"
     path.write_text(TWO)
     return path
-
-
-def until(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)  # another process, which tells nobody
-    return found
 
 
 def test_each_step_is_shown_and_done_when_enter_is_pressed(
@@ -117,8 +108,8 @@ def test_a_job_whose_queue_has_no_cron_goes_on_when_its_time_comes(
 
     cit("push", tmp_path / "pause.lurch", env={"CIT_START": "push", "CIT_PATIENCE": "0"})
 
-    until(lambda: queue.names("park"))
-    [found] = until(lambda: queue.names("done"))
+    until(lambda: queue.names("park"), "the park")
+    [found] = until(lambda: queue.names("done"), "the end")
     job = queue.job(found)
     assert ("ok", 2) == (job.status, job.attempt)
 
@@ -133,11 +124,11 @@ def test_one_lingers_for_all_and_ends_with_the_last(
     argv = ["cit-run", "--linger"]
 
     with subprocess.Popen(argv, env={**os.environ, **env}) as first:
-        until(lambda: queue.locks.held((1 << 62) + 2))
+        until(lambda: queue.locks.held((1 << 62) + 2), "who stays")
         second = cit("run", "--linger", env=env)
 
         assert (0, None) == (second.code, first.poll())
-        assert 0 == first.wait(PATIENCE + 60)
+        assert 0 == first.wait(90)
     assert "ok" == queue.job(queue.names("done")[0]).status
 
 
@@ -164,9 +155,9 @@ def test_clean_up_after_a_stop_goes_on_after_a_crash(
     ledger = Path(queue.home) / "cleans" / id / "ledger"
     cit("queue", "tick")
     with subprocess.Popen(["cit-run", "-j", "1"]) as runner:
-        until(ledger.exists)
+        until(ledger.exists, "the job")
         cit("stop", id)
-        until(lambda: "cleaning" in ledger.read_text())
+        until(lambda: "cleaning" in ledger.read_text(), "its clean-up")
         runner.kill()
 
     ended = cit("run", "-j", "1")

@@ -18,7 +18,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -484,14 +484,6 @@ def alive(words: str) -> list[int]:
             if words.encode() in line and state != "Z":
                 found.append(int(entry.name))
     return found
-
-
-def await_true(question: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until a function answers yes."""
-    end = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.01)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

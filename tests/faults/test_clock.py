@@ -20,6 +20,7 @@ from pathlib import Path
 import harness
 import pytest
 from harness import Home
+from waiting import until
 
 DAY = 86400
 # How far the clock is moved, of the true time.
@@ -149,7 +150,7 @@ def test_a_runner_whose_job_waits_does_not_see_the_clock_move(home: Home, moved:
     began = time.monotonic()
     with home.start("cit-run", "-j", "1") as runner:
         try:
-            harness.await_true(lambda: waits(home, id) == len(HERE), 20, "them to wait")
+            until(lambda: waits(home, id) == len(HERE), "them to wait")
             set_clock(clock, start + MOVES[moved]())
             runner.wait(timeout=20)
         finally:
@@ -238,10 +239,8 @@ def test_a_parked_job_holds_no_lock_and_no_slot(
 
     assert [] == harness.locked(parking)
     runners.append(parking.start("cit-run", "-j", "1"))
-    harness.await_true(lambda: state(parking, other) == "run", 20, "the other job to run")
-    harness.await_true(
-        lambda: b"\tbegin\t1.2.2\t" in path(parking, other).read_bytes(), 20, "its second step"
-    )
+    until(lambda: state(parking, other) == "run", "the other job to run")
+    until(lambda: b"\tbegin\t1.2.2\t" in path(parking, other).read_bytes(), "its second step")
     held = {int(line.split()[6]) for line in harness.locked(parking)}
     flag.touch()
     assert 0 == runners[0].wait(timeout=20)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import harness
 from harness import Home
+from waiting import until
 
 PUSHERS, RUNNERS, JOBS = harness.size(2, 8), harness.size(2, 4), harness.size(40, 2000)
 CALL = 10  # jobs in one push
@@ -78,9 +79,7 @@ def test_jobs_run_once_whoever_is_stopped_and_continued(
     for thread in pushers:
         thread.join()
     try:
-        harness.await_true(
-            lambda: bool(failed) or home.executions().total() >= JOBS, 60 + JOBS / 5, "all jobs"
-        )
+        until(lambda: failed or home.executions().total() >= JOBS, "all jobs", 60 + JOBS / 5)
     finally:
         over.set()  # nobody is left stopped, whatever became of the jobs
         for thread in others:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import harness
 from harness import Home
+from waiting import until
 
 KILLS = harness.size(4, 300)
 # Every write(2) of the job is one printf, so that marks and records arrive in pieces.
@@ -58,7 +59,7 @@ def test_imitations_stay_log_when_the_runner_is_killed(
         [id] = home.push(1, script(1_000_000))
         home.must("cit-queue", "tick")
         runner = home.start("cit-run", "-j", "1")
-        harness.await_true(lambda k=kill: len(home.executions()) > k, 20, "the job to begin")
+        until(lambda k=kill: len(home.executions()) > k, "the job to begin")
         time.sleep(rng.uniform(0, 0.15))
         harness.signal_session(runner, signal.SIGKILL)
         runner.wait()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import harness
 import pytest
 from harness import Home, Point
+from waiting import until
 
 KILLS = harness.size(20, 417)  # of each command in each shard: 10,008 in the soak
 SHARDS = harness.size(1, 8)
@@ -80,7 +81,7 @@ def test_a_job_whose_runner_dies_under_it_is_ended_and_not_executed_again(home: 
         [id] = home.push(1, sleep, "time = '5s'")
         home.must("cit-queue", "tick")
         runner = home.start("cit-run", "-j", "1")
-        harness.await_true(lambda n=number: len(home.executions()) == n, 20, "the job to begin")
+        until(lambda n=number: len(home.executions()) == n, "the job to begin")
         harness.stop(runner)
 
         home.settle()

@@ -7,6 +7,7 @@ from pathlib import Path
 import harness
 import pytest
 from harness import Home
+from waiting import until
 
 LEFT = 1.0  # seconds after its job within which every process is gone
 
@@ -22,7 +23,7 @@ def run(home: Home, body: str, limits: str) -> tuple[str, Path]:
 
 
 def nothing_left(words: str) -> None:
-    harness.await_true(lambda: not harness.alive(words), LEFT, f"'{words}' to be gone")
+    until(lambda: not harness.alive(words), f"'{words}' to be gone", LEFT)
 
 
 @pytest.fixture

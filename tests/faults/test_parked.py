@@ -10,6 +10,7 @@ from typing import NamedTuple
 import harness
 import pytest
 from harness import Home
+from waiting import until
 
 KILLS = harness.size(8, 400)  # of each act
 ROUNDS = 20  # ticks and runners until a job has to be done: far more than it needs
@@ -54,7 +55,7 @@ def lay(home: Home, act: Act, number: int) -> str:
     if act.first == UNTIL:
         home.must("cit-hold", "--until", "1ms", id)
         now = time.time()  # a name has whole seconds
-        harness.await_true(lambda: time.time() > now + 1, 5, "an instant to pass")
+        until(lambda: time.time() > now + 1, "an instant to pass")
     return id
 
 

@@ -13,6 +13,7 @@ import harness
 import pytest
 from disk import Disk, Memory
 from harness import Home
+from waiting import until
 
 CUTS = harness.size(3, 500)
 CALM = {("ok", 1), ("lost", 0), ("lost", 1)}
@@ -93,7 +94,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(
             acknowledged += home.push(10, "seq 10000 14999")
             home.must("cit-queue", "tick")
         first = home.start("cit-run", "-j", "2")
-        harness.await_true(lambda: full(disk.path), 20, "the disk to be full")
+        until(lambda: full(disk.path), "the disk to be full")
         late = home.run("cit-push", home.script("seq 10000 99999 | head -c 100000"))
         assert late.ids == []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import harness
 import pytest
 from harness import Home
+from waiting import until
 
 
 def user(home: Home) -> list[str]:
@@ -87,11 +88,9 @@ def test_a_disk_that_is_full_for_a_moment_does_not_end_what_serves_the_queue(hom
         start_new_session=True, stdout=subprocess.DEVNULL, stderr=error,
     )  # fmt: skip
     try:
-        harness.await_true(lambda: "no space left" in Path(error.name).read_text(), 30, "the fault")
+        until(lambda: "no space left" in Path(error.name).read_text(), "the fault")
         [second] = home.push(1)  # whatever changes has it look again
-        harness.await_true(
-            lambda: {"done"} == {copy.state for copy in home.copies()}, 30, "both jobs"
-        )
+        until(lambda: {"done"} == {copy.state for copy in home.copies()}, "both jobs")
     finally:
         harness.stop(watching)
         error.close()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from cit import cgroup, cgroupfs, hierarchy
 from cit.cgroup import Group, Limits
@@ -305,14 +305,6 @@ def cpu(group: Group) -> float:
     return (used.user or 0) + (used.sys or 0)
 
 
-def until(what: Callable[[], object], seconds: float = 20) -> None:
-    # The kernel announces none of this: it can only be looked at.
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.002)
-
-
 BURN = """
 import time
 kept = b"x" * (40 << 20)
@@ -347,7 +339,7 @@ def test_children_are_counted_even_if_nobody_waits_for_them(tree: Tree) -> None:
     code = f"import os\nif os.fork() == 0: exec({BURN!r})\nelse: os._exit(0)"
     with cgroup.make(tree, JOB, "1") as group:
         assert 0 == ended(python(group, code))
-        until(lambda: not group.pids())
+        until(lambda: not group.pids(), "its end")
 
         used = group.read()
 
@@ -357,7 +349,7 @@ def test_children_are_counted_even_if_nobody_waits_for_them(tree: Tree) -> None:
 def test_a_running_command_can_be_read(tree: Tree) -> None:
     with cgroup.make(tree, JOB, "1") as group:
         pid = python(group, "while True: pass")
-        until(lambda: cpu(group) > 0.05)
+        until(lambda: cpu(group) > 0.05, "its work")
         before = group.pids()
         group.kill()
         ended(pid)
@@ -408,7 +400,7 @@ while time.time() < end:
 def test_a_fork_bomb_in_sessions_of_its_own_is_ended_for_sure(tree: Tree) -> None:
     group = cgroup.make(tree, JOB, "1", Limits(procs=120))
     pid = python(group, BOMB)
-    until(lambda: len(group.pids()) > 60)
+    until(lambda: len(group.pids()) > 60, "the bomb")
 
     killed = group.kill()
 
@@ -421,7 +413,7 @@ def test_a_fork_bomb_in_sessions_of_its_own_is_ended_for_sure(tree: Tree) -> Non
 def test_a_stopped_and_a_frozen_command_are_ended_too(tree: Tree) -> None:
     group = cgroup.make(tree, JOB, "1")
     pid = python(group, "import time\ntime.sleep(60)")
-    until(group.pids)
+    until(group.pids, "the process")
     os.kill(pid, signal.SIGSTOP)
     os.waitpid(pid, os.WUNTRACED)
     place = tree.unified or tree.freezer
@@ -439,7 +431,7 @@ def test_a_stopped_and_a_frozen_command_are_ended_too(tree: Tree) -> None:
 def test_removing_ends_what_is_left_and_closes_what_is_open(tree: Tree) -> None:
     group = cgroup.make(tree, JOB, "1")
     pid = python(group, "import time\ntime.sleep(60)")
-    until(group.pids)
+    until(group.pids, "the process")
     entries = list(group.entries)
 
     assert group.remove()
@@ -454,7 +446,7 @@ def test_removing_ends_what_is_left_and_closes_what_is_open(tree: Tree) -> None:
 def test_a_second_attempt_starts_from_nothing(tree: Tree) -> None:
     first = cgroup.make(tree, JOB, "1")
     pid = python(first, BURN + "time.sleep(60)")
-    until(lambda: cpu(first) > 0.1)
+    until(lambda: cpu(first) > 0.1, "its work")
 
     with cgroup.make(tree, JOB, "1") as second:
         used = second.read()
@@ -467,7 +459,7 @@ def test_a_second_attempt_starts_from_nothing(tree: Tree) -> None:
 def test_what_a_dead_runner_left_is_found_by_its_job_alone(tree: Tree) -> None:
     mine, other = cgroup.make(tree, JOB, "1.2"), cgroup.make(tree, OTHER, "1")
     pid, spared = (python(g, "import time\ntime.sleep(60)") for g in (mine, other))
-    until(lambda: mine.pids() and other.pids())
+    until(lambda: mine.pids() and other.pids(), "both processes")
     before = cgroup.jobs(tree)
 
     done = cgroup.kill_job(JOB)
@@ -507,7 +499,7 @@ def test_who_gave_up_his_rights_can_still_join(tree: Tree) -> None:
                 os.execv("/bin/sleep", ["sleep", "60"])
             finally:
                 os._exit(70)
-        until(lambda: pid in group.pids())
+        until(lambda: pid in group.pids(), "the process")
         group.kill()
 
         assert -signal.SIGKILL == ended(pid)

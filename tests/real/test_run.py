@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from waiting import until
 
 from cit import held, job, name, orphans, people, trace
 from cit.queue import Queue
@@ -117,14 +118,6 @@ def serve(cit: Cit, queue: Queue) -> Iterator[Callable[..., subprocess.Popen[byt
         runner.communicate()
     if queue.names("run"):
         cit("run", "-j", "1")
-
-
-def wait_for(question: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while not (answer := question()):
-        assert time.monotonic() < end, f"waited {SECONDS} s for {what}"
-        time.sleep(0.01)
-    return answer
 
 
 def alive(pid: int) -> bool:
@@ -484,7 +477,7 @@ def test_a_run_is_measured_while_it_lasts(
     id = push("echo ready; exec sleep 1000")
     runner = serve("-j", "1")
 
-    wait_for(lambda: says(queue, id, "\tusage\t1\t"), "a usage record")
+    until(lambda: says(queue, id, "\tusage\t1\t"), "a usage record")
 
     assert runner.poll() is None
 
@@ -555,7 +548,7 @@ def test_a_running_job_is_stopped_and_may_tidy_up(
 ) -> None:
     id = push("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, id, "ready"), "the job")
+    until(lambda: says(queue, id, "ready"), "the job")
 
     ended = cit("stop", id, "--reason", "enough")
     runner.wait(SECONDS)
@@ -572,7 +565,7 @@ def test_who_does_not_listen_is_ended_after_the_grace(
 ) -> None:
     id = push("trap '' TERM; echo ready; sleep 1000 & wait; sleep 1000", "--limit", "grace=100ms")
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, id, "ready"), "the job")
+    until(lambda: says(queue, id, "ready"), "the job")
 
     cit("stop", id)
     runner.wait(SECONDS)
@@ -586,7 +579,7 @@ def test_a_stopped_job_begins_no_further_step(
 ) -> None:
     id = push(sequence(sh("echo ready; exec sleep 1000"), sh("echo second")))
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, id, "ready"), "the job")
+    until(lambda: says(queue, id, "ready"), "the job")
 
     cit("stop", id)
     runner.wait(SECONDS)
@@ -602,9 +595,9 @@ def test_a_running_job_that_is_held_back_leaves_its_slot_until_it_is_released(
     id = push(sequence(sh(f"echo ready; while [ ! -e '{shelf}/go' ]; do sleep 0.01; done"),
                        sh("echo second")))  # fmt: skip
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, id, "ready"), "the job")
+    until(lambda: says(queue, id, "ready"), "the job")
     cit("hold", id)
-    wait_for(lambda: says(queue, id, "\thold\t"), "the hold")
+    until(lambda: says(queue, id, "\thold\t"), "the hold")
     (shelf / "go").touch()
     runner.wait(SECONDS)
 
@@ -631,7 +624,7 @@ def crash(
     def act(text: str, *options: str, env: dict[str, str] | None = None) -> str:
         id = push(text, *options)
         runner = serve("-j", "1", env={**os.environ, **(env or {})})
-        wait_for(lambda: says(queue, id, "ready"), "the job")
+        until(lambda: says(queue, id, "ready"), "the job")
         runner.kill()
         runner.wait()
         return id
@@ -771,9 +764,9 @@ def test_a_stop_that_came_before_the_crash_still_holds(
 ) -> None:
     id = push("trap '' TERM; echo ready; sleep 1000 & wait; sleep 1000", "--limit", "grace=1000s")
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, id, "ready"), "the job")
+    until(lambda: says(queue, id, "ready"), "the job")
     cit("stop", id)
-    wait_for(lambda: says(queue, id, "\tstop\t"), "the stop")
+    until(lambda: says(queue, id, "\tstop\t"), "the stop")
     runner.kill()
     runner.wait()
 
@@ -834,7 +827,7 @@ def test_a_job_that_comes_while_a_runner_is_at_work_is_run_by_it(
 ) -> None:
     first = push(f"echo ready; while [ ! -e '{shelf}/go' ]; do sleep 0.01; done")
     runner = serve("-j", "1")
-    wait_for(lambda: says(queue, first, "ready"), "the job")
+    until(lambda: says(queue, first, "ready"), "the job")
 
     second = push("true")
     (shelf / "go").touch()
@@ -895,7 +888,7 @@ def test_a_watched_queue_is_served_at_once_until_that_is_interrupted(
     ids = []
     for _ in range(2):  # what it finds when it starts, or soon after; and what comes later
         ids.append(cit("push", "--", "true").out.strip())
-        wait_for(lambda: queue.find(ids[-1]).state == "done", "the job")  # noqa: B023
+        until(lambda: queue.find(ids[-1]).state == "done", "the job")  # noqa: B023
 
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=SECONDS)
@@ -914,7 +907,7 @@ def test_what_people_ask_is_done_at_once_in_a_watched_queue(
     answer = trace.render(trace.Record(trace.stamp(time.time()), "stop", "-", ("",)))
     (Path(queue.path) / "answers" / f"{id}.--by-hand").write_bytes(answer)
 
-    wait_for(lambda: queue.find(id).state == "done", "the stop")
+    until(lambda: queue.find(id).state == "done", "the stop")
     assert ("cancelled", "130") == look(queue, id).status
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from cit import asked, job, layout, name, people, request, trace, wishes
 from cit.queue import Queue
@@ -522,10 +523,7 @@ def test_a_running_job_is_stopped_by_who_pushed_it(
         env={"HOME": str(owner.home), "PATH": f"{public_programs}:/usr/bin:/bin"}, cwd="/",
     )  # fmt: skip
     try:
-        end = time.monotonic() + SECONDS
-        while place.state(id) != "run" or not place.look(id).runs:
-            assert time.monotonic() < end, "it did not begin"
-            time.sleep(0.01)
+        until(lambda: place.state(id) == "run" and place.look(id).runs, "the run")
         place.cit("stop", "--queue", place.path, id, user=bob)
         place.cit("stop", "--queue", place.path, id, user=alice)
         assert b"" == runner.communicate(timeout=SECONDS)[1]
@@ -618,6 +616,73 @@ def test_who_only_says_that_a_job_was_spawned_for_him_may_nothing(
 
     assert [77] * 3 == [each.code for each in ended]
     assert ("park", [], []) == (place.state(id), place.look(id).acts, place.look(id).answers)
+
+
+@pytest.fixture
+def running(
+    place: Place, people3: tuple[Any, Any, Any], public_programs: Path
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A job of alice's that runs, in a queue that all may read, and its runner."""
+    owner, alice, _ = people3
+    place.make("--push", "*", "--readers", "all")
+    id = place.push(alice, "--isolate", "chroot:busybox", "--", "sh", "-c", "echo on; sleep 1000")
+    place.tick()
+    runner = subprocess.Popen(
+        [public_programs / "cit-run", "--queue", place.path, "-j", "1"], user=owner.uid,
+        group=owner.gid, extra_groups=[], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={"HOME": str(owner.home), "PATH": f"{public_programs}:/usr/bin:/bin"}, cwd="/",
+    )  # fmt: skip
+    try:
+        until(lambda: place.state(id) == "run" and place.look(id).runs, "the run")
+        yield id, runner
+    finally:
+        runner.kill()
+        runner.wait()
+        place.cit("stop", "--queue", place.path, id, user=owner)
+        place.cit("run", "--queue", place.path, "-j", "1", user=owner)
+
+
+def test_others_see_whether_a_job_still_has_its_runner(
+    place: Place, people3: tuple[Any, Any, Any], running: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    _, alice, bob = people3
+    id, runner = running
+
+    def told(user: Any) -> tuple[str, str]:
+        why = place.cit("why", "--queue", place.path, id, user=user)
+        listed = place.cit("ls", "--queue", place.path, id, user=user)
+        assert [0, 0] == [why.code, listed.code]
+        return why.out.splitlines()[0], listed.out.split("\t")[8]
+
+    before = [told(user) for user in (alice, bob)]
+    runner.kill()
+    runner.wait()
+
+    assert {"sh is running: 1.2 exec"} == {why.rpartition(" for ")[0] for why, _ in before}
+    assert {"1.2 exec"} == {row for _, row in before}
+    lost = "sh lost its runner: the next cit-run goes on with it", "no runner holds it"
+    assert [lost] * 2 == [told(user) for user in (alice, bob)]
+
+
+def test_others_are_told_that_they_cannot_see_the_runner_on_another_machine(
+    place: Place, people3: tuple[Any, Any, Any], running: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    id, bob = running[0], people3[2]
+    file = Path(Queue(str(place.path)).file(Queue(str(place.path)).find(id)))
+    data = file.read_bytes()
+    size = len(data)
+    elsewhere = "x" * len(HERE)  # in place: its runner has the file open
+    with file.open("r+b") as job_file:
+        job_file.seek(data.index(b"\tclaim\t-\t") + 9)
+        job_file.write(elsewhere.encode())
+    assert size == file.stat().st_size
+
+    why = place.cit("why", "--queue", place.path, id, user=bob).out.splitlines()[0]
+    listed = place.cit("ls", "--queue", place.path, id, user=bob).out.split("\t")
+
+    assert why.startswith("sh is running, as far as you can see: 1.2 exec for ")
+    assert "; its last record is " in why
+    assert listed[8].startswith("1.2 exec; as far as you can see, its last record is ")
 
 
 # --- running ---------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import select
-import time
 import traceback
 from collections.abc import Callable
 
 import pytest
+from waiting import until
 
 from cit import kernel, orphans, proc
 
@@ -78,9 +78,7 @@ def test_what_a_command_leaves_is_below_who_adopts_orphans(script: str) -> None:
 def test_who_does_not_adopt_finds_it_by_its_id() -> None:
     child, left = leave(DAEMON)
     with child:
-        deadline = time.monotonic() + 30
-        while left not in orphans.marked(ID):  # it says its pid before it has exec'd
-            assert time.monotonic() < deadline
+        until(lambda: left in orphans.marked(ID), "its exec")  # it says its pid before that
         assert orphans.marked(ID[:-1]) == set()
 
         orphans.end_all(ID, keep=child.pids)
@@ -120,10 +118,7 @@ def test_a_fork_bomb_is_ended_too() -> None:
             {}, "/", stdout=2, stderr=2,
             user=(BOMBER, BOMBER), limits=[(resource.RLIMIT_NPROC, 200)],
         )  # fmt: skip
-        deadline = time.monotonic() + 30
-        while len(orphans.below()) < 50 and time.monotonic() < deadline:
-            os.sched_yield()
-        assert len(orphans.below()) >= 50
+        until(lambda: len(orphans.below()) >= 50, "the bomb")
 
         child.signal(9)
         assert set() == orphans.end_all(keep=child.pids)
