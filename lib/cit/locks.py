@@ -23,6 +23,23 @@ LINGER = MANAGER + 2  # the one that waits for parked jobs where no cron comes b
 _LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
 
 
+def shown(path: str, byte: int) -> bool | None:
+    """Whether a process of this machine holds a byte of that file, as the kernel shows to all.
+
+    None where it does not. Who may not open the file needs no right for this.
+    """
+    try:
+        inode = str(os.stat(path).st_ino)
+        with open("/proc/locks", encoding="ascii") as file:
+            words = [line.split() for line in file]
+    except OSError:
+        return None
+    # The device is left out: some file systems name another one here than to stat(2).
+    ours = [line[-2:] for line in words if "OFDLCK" in line and line[-3].endswith(f":{inode}")]
+    # Bytes that one holds beside one another are shown as one stretch.
+    return any(int(first) <= byte <= int(last) for first, last in ours if last != "EOF")
+
+
 class Locks:
     """The private file `locks` of a queue; a job is held by the byte of its number."""
 

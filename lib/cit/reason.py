@@ -196,7 +196,8 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     if told.claimed:
         worker = f"on {told.host}", f"pid {told.pid}", f"attempt {told.attempt}"
         where = [("claimed", told.claimed, *worker)]
-    if sight.held(queue, found.number) is False:
+    there = sight.at_work(queue, found, told.host)
+    if there is False:
         return Reason("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
     if not told.claimed:
         return Reason("is being claimed", [])
@@ -205,6 +206,10 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
         said = f"{_held(told.hold, now)}, and begins no further step{at}"
+        return Reason(said, [*where, *asks])
+    if there is None:
+        old = _passed(sight.silent(queue, found, now))
+        said = f"is running, {row.UNSURE}{at}; its last record is {old} old"
         return Reason(said, [*where, *asks])
     return Reason(f"is running{at}", [*where, *asks])
 

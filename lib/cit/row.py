@@ -6,6 +6,7 @@ import os
 from collections import namedtuple
 
 from cit import job, name, pending, people, progress, sight, table, trace
+from cit.amount import human_duration
 from cit.errors import Failure
 from cit.job import column
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
@@ -40,6 +41,7 @@ else:
     )
 
 SOME = 3  # stages that are named of those that failed and may
+UNSURE = "as far as you can see"
 HEADER = ("ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER", "QUEUE", "REASON")
 
 
@@ -117,9 +119,14 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
     reason = progress.steps(end.open)
     if end.asks or end.withheld(now):
         reason = "; ".join(pending.sentences(queue, found, end, now))
-    if sight.held(queue, found.number) is False:
+    host = end.host or told.host
+    there = sight.at_work(queue, found, host)
+    if there is False:
         reason = "no runner holds it"
-    return Row(found.id, "run", since or told.pushed, found.name, told.who, end.host or told.host,
+    elif there is None and host:
+        old = human_duration(int(sight.silent(queue, found, now)))
+        reason = "; ".join(filter(None, (reason, f"{UNSURE}, its last record is {old} old")))
+    return Row(found.id, "run", since or told.pushed, found.name, told.who, host,
                took=took, reason=reason, queue=queue.path)  # fmt: skip
 
 

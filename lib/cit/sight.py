@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cit import config, home, name
+from cit import config, home, locks, name
 from cit.errors import DENIED, MISSING, Ambiguous, Failure
 from cit.name import ID_AT, Name
 from cit.queue import STATES, Queue, listed
@@ -105,6 +105,29 @@ def held(queue: Queue, number: int) -> bool | None:
         return queue.locks.held(number)
     except OSError:
         return None  # a queue on a disk that is read-only, say
+
+
+def at_work(queue: Queue, found: Name, host: str) -> bool | None:
+    """Whether a runner on this host holds a job that it claimed; None where we cannot know.
+
+    Who does not own the queue asks the kernel, which knows of this machine alone.
+    """
+    if queue.mine:
+        there = held(queue, found.number)
+    elif host == os.uname().nodename:
+        there = locks.shown(os.path.join(queue.path, "locks"), found.number)
+    else:
+        there = None
+    # One that was moved meanwhile had been held until then.
+    return there if there is not False else not os.path.lexists(queue.file(found))
+
+
+def silent(queue: Queue, found: Name, now: float) -> float:
+    """Seconds in which nothing was written into a job; 0 for one that moves at this moment."""
+    try:
+        return max(now - os.stat(queue.file(found)).st_mtime, 0)
+    except FileNotFoundError:
+        return 0
 
 
 def means(word: str, id: str, called: str) -> bool:

@@ -56,6 +56,25 @@ def test_every_other_byte_stays_free(two: tuple[locks.Locks, locks.Locks], byte:
     assert other.hold(byte - 1)
 
 
+@pytest.mark.parametrize("byte", [1, 9_999_999_999, locks.SLOTS, locks.MANAGER])
+def test_all_can_see_that_a_byte_is_held(tmp_path: Path, byte: int) -> None:
+    path = str(tmp_path / "locks")
+    with locks.Locks(path) as one, locks.Locks(path) as other:
+        one.hold(byte)
+        one.hold(byte + 1)  # which the kernel tells together with the first
+        other.hold(byte + 3)
+
+        assert [False, True, True, False, True] == [
+            locks.shown(path, each) for each in range(byte - 1, byte + 4)
+        ]
+
+    assert not locks.shown(path, byte)
+
+
+def test_of_a_file_that_is_not_there_nothing_is_known(tmp_path: Path) -> None:
+    assert locks.shown(str(tmp_path / "locks"), 1) is None
+
+
 def test_who_holds_a_byte_may_take_it_again(two: tuple[locks.Locks, locks.Locks]) -> None:
     one, other = two
     one.hold(7)
