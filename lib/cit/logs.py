@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cit.name import Name
+    from cit.named import Names
     from cit.printed import Block
     from cit.queue import Queue
 
@@ -46,6 +47,7 @@ class Log:
             asked, _ = section.split(files.read(self.fd, section.ASKED_CAP + PIECE))
         self.start = self.offset = len(asked)
         self._rest = b""
+        self._names: Names | None = None
         self.skipped = False  # whether read() does not begin at the beginning
 
     def _open(self) -> int:
@@ -76,6 +78,19 @@ class Log:
     def job(self) -> job.Job:
         """The job as all of its file tells it now."""
         return job.fold(jobfile.records(self.fd, *jobfile.KINDS))
+
+    def told(self) -> tuple[bytes, list[trace.Record]]:
+        """What the job asks, and its trace by now, but its log."""
+        asked = files.read(self.fd, self.start)
+        return asked, list(jobfile.records(self.fd, *jobfile.KINDS))
+
+    def called(self, run: str) -> str:
+        """What a run is called, after its stage or cell; its path where it is in none."""
+        if self._names is None:
+            from cit import named  # reads the program, for which few ask
+
+            self._names = named.Names(self.told)
+        return self._names(run)
 
     def head(self) -> bytes:
         """The first mebibyte of the trace."""

@@ -18,7 +18,7 @@ from cit.steps import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import NamedTuple
 
     from cit.trace import Record
@@ -54,8 +54,9 @@ def commands(program: Program) -> dict[str, str]:
 
 
 def labels(program: Program) -> dict[str, tuple[str, ...]]:
-    """By run, the labels of its stages and cells; also of stages that have not begun."""
-    return shown.labels(program.tree, program.calls, Steps())
+    """By run, the labels of its stages and cells; also of those that have not begun."""
+    found = shown.labels(program.tree, program.calls, Steps())
+    return dict(sorted(found.items(), key=lambda item: history.order(item[0])))
 
 
 def joined(labels: Iterable[str]) -> str:
@@ -96,6 +97,46 @@ def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
     found = [run for run in sorted(failed, key=history.order)
              if run in program.calls and program.calls[run].args["allow_failure"]]  # fmt: skip
     return list(dict.fromkeys(joined(names[run]) for run in found))
+
+
+class Names:
+    """What the runs of a job are called, by whoever shows some of them."""
+
+    def __init__(self, look: Callable[[], tuple[bytes, Sequence[Record]]]) -> None:
+        """`look` tells what the job asks, and its trace by now."""
+        self._look = look
+        self._names: dict[str, str] | None = None
+        self._met: dict[str, str] = {}
+
+    def __call__(self, run: str) -> str:
+        """The name of a run, or of what it is in; its path where there is none."""
+        if run not in self._met:
+            name = "" if self._names is None else self._near(run)
+            # A stage may have been made since.
+            if self._names is None or (not name and _made(run)):
+                self._names = self._read()
+                name = self._near(run)
+            self._met[run] = name or run
+        return self._met[run]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return {run: joined(parts) for run, parts in labels(read(*self._look())).items()}
+        except Bad:
+            return {}
+
+    def _near(self, run: str) -> str:
+        assert self._names is not None
+        while run and run not in self._names:
+            run, _, last = run.rpartition(".")
+            if _made(last):
+                return ""  # it is beside the one that made it, not in it
+        return self._names.get(run, "")
+
+
+def _made(run: str) -> bool:
+    """Whether the path of a run is that of a stage that another one made, or below one."""
+    return any(part[:1] == "s" and part[1:].isdecimal() for part in run.split("."))
 
 
 def _unknown(name: str, whose: str, known: Iterable[tuple[str, ...]]) -> str:

@@ -32,13 +32,16 @@ if TYPE_CHECKING:
         runs: bool | None = False  # say which run; None is not yet
         aligned: bool = False  # for a terminal; else with tabs
         apart: bool = False  # err and cit go to descriptor 2
+        called: Callable[[str], str] = str  # what a run is called
 else:
     Block = namedtuple("Block", "time run stream more text")
     Look = namedtuple(
         "Look",
-        "raw color times start runs aligned apart",
-        defaults=(False, False, "none", 0, False, False, False),
+        "raw color times start runs aligned apart called",
+        defaults=(False, False, "none", 0, False, False, False, str),
     )
+
+WIDEST = 40  # columns of the name of a run
 
 # Lines that begin alike. Nothing in it is tried twice: the repetitions give nothing back.
 _BLOCK = re.compile(
@@ -200,14 +203,20 @@ class Printer:
             passed = trace.seconds(block.time.decode()) - look.start
             parts.append((clock(passed) if look.aligned else f"{passed:.3f}").encode())
         if look.runs:
-            self._widest = max(self._widest, len(block.run))
-            parts.append(block.run.ljust(self._widest) if look.aligned else block.run)
+            parts.append(self._run(block.run) if look.aligned else block.run)
         if not parts:
             return b""
         if not look.aligned:
             return b"\t".join(parts) + b"\t"
         lead = b"  ".join(parts)
         return (_DIM + lead + _RESET if look.color else lead) + b"  "
+
+
+    def _run(self, run: bytes) -> bytes:
+        """The name of a run, as wide as the widest so far."""
+        name = table.cut(table.cell(self.look.called(run.decode(errors="replace"))), WIDEST)
+        self._widest = max(self._widest, table.width(name))
+        return (name + " " * (self._widest - table.width(name))).encode()
 
 
 class Objects(Printer):

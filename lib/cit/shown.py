@@ -13,7 +13,7 @@ from __future__ import annotations
 from cit import program, walk
 from cit.errors import Bad
 from cit.replay import Replay
-from cit.wants import NAME
+from cit.wants import NAME, STRINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 else:
     Base = dict
 
+MOST = 20_000  # places in a program, turns and all, where labels are looked for
 
 class _Listening(Base):
     """The steps by name, each as one that is listened to."""
@@ -110,26 +111,49 @@ def labels(
 ) -> dict[str, tuple[str, ...]]:
     """By run, the labels of the stages and of the turns that have one, their own last.
 
-    Those as well that have not begun, as far as they are written in the program and in no loop
-    that has not come to them.
+    Those as well that have not begun, as far as the program is written out: no stages that
+    others make, no turns of an attempt, and none with a value that has variables.
     """
-    found: dict[str, tuple[str, ...]] = {}
-
-    def look(node: Node, run: str, around: tuple[str, ...]) -> None:
-        if node.step == "stage":
-            around = found[run] = (*around, node.args["name"])
-        if not getattr(steps[node.step], "TURNS", False):
-            for place, child in enumerate(node.children, 1):
-                look(child, f"{run}.{place}", around)
-
-    look(tree, root, ())
+    found = _written(tree, root, (), steps)
     for call in sorted(calls.values(), key=lambda call: call.run.count(".")):
-        turns, turn = _turns(calls, call, steps), _turn(calls, call, steps)
-        if turns or (call.node.step == "stage" and call.run not in found):
-            around = _around(found, call.run)
+        turns, made = _turns(calls, call, steps), call.node.step == "stage"
+        if call.run not in found and (turns or made):
+            around, turn = _around(found, call.run), _turn(calls, call, steps)
             if turn:
                 around = found[call.run] = (*around, turn)
-            look(call.node, call.run, around)
+            found |= _written(call.node, call.run, around, steps)
+    return found
+
+
+def _written(
+    tree: Node, root: str, around: tuple[str, ...], steps: Mapping[str, Step]
+) -> dict[str, tuple[str, ...]]:
+    """The labels that can be read off a program, of a run and those below it."""
+    found: dict[str, tuple[str, ...]] = {}
+    look, left = [(tree, root, around)], MOST
+    while look:
+        node, run, around = look.pop()
+        left -= 1
+        step = steps[node.step]
+        if node.step == "stage":
+            around = found[run] = (*around, node.args["name"])
+        if not getattr(step, "TURNS", False):
+            below = [(child, f"{run}.{place}", around)
+                     for place, child in enumerate(node.children, 1)]  # fmt: skip
+            look += reversed(below)
+            continue
+        names = [node.args[arg.name] for arg in step.ARGS if arg.kind == NAME]
+        values = [value for arg in step.ARGS if arg.kind == STRINGS
+                  for value in node.args[arg.name]]  # fmt: skip
+        if not names or any("${" in value for value in values):
+            continue
+        # Loops in loops have more turns than anybody names.
+        for turn, value in enumerate(values[: max(left, 0)], 1):
+            left -= 1
+            for place, child in enumerate(node.children, 1):
+                path = f"{run}.{place}.{turn}"
+                found[path] = (*around, _label(f"{names[0]}={value}"))
+                look.append((child, path, found[path]))
     return found
 
 
@@ -153,5 +177,8 @@ def _turn(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> s
     if above is None:
         return ""
     names = [above.args[arg.name] for arg in steps[above.node.step].ARGS if arg.kind == NAME]
-    given = " ".join(f"{name}={call.variables[name]}" for name in names)
-    return " ".join(given.split())
+    return _label(" ".join(f"{name}={call.variables[name]}" for name in names))
+
+
+def _label(text: str) -> str:
+    return " ".join(text.split())

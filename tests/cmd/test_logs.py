@@ -302,6 +302,31 @@ def test_a_terminal_says_which_of_the_runs_side_by_side_printed_a_line(
     assert "1.2.1  of 1\n" == some
 
 
+def test_a_terminal_has_the_names_of_stages_and_cells_in_place_of_their_runs(
+    made: Made, terminal: Terminal
+) -> None:
+    program = """
+        (isolate (none) (stages
+            (stage "build" () (exec "x"))
+            (stage "test" () (matrix "py" ("3.10" "\x1b[2J%s") (exec "x")))))
+    """ % ("x" * 60)
+    ran = [begin(2, "1", "isolate"), begin(2, "1.2", "stages"), begin(2, "1.2.2.1.1.1", "exec")]
+    lines = (("1.2.1.1", b"a\n"), ("1.2.2.1.1.1", b"b\n"), ("1.2.2.1.1.2", b"c\n"), ("-", b"d\n"))
+    ran += [log(3, run, "out", text) for run, text in lines]
+    made.finished("x", *ran, program=program, form="lurch")
+
+    named = terminal("logs", "--color=never", "--time=none", "x").splitlines()
+    paths = terminal("logs", "--color=never", "--time=none", "--runs", "x").splitlines()
+    cell = terminal("logs", "--color=never", "--time=none", "x:py=3.10")
+
+    assert ["build  a", "test:py=3.10  b"] == named[:2]
+    assert re.fullmatch("test:py=\\\\x1b\\[2Jx+\u2026  c", named[2])
+    assert 40 + len("  c") == len(named[2])
+    assert re.fullmatch("- {39}  d", named[3])
+    assert ["1.2.1.1  a", "1.2.2.1.1.1  b", "1.2.2.1.1.2  c", "-            d"] == paths
+    assert "b\n" == cell
+
+
 def test_runs_are_not_said_where_one_comes_after_the_other_or_only_one_is_wanted(
     made: Made, terminal: Terminal
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cit import asked, lurch, named, replay, walk
+from cit import asked, lurch, named, replay, shown, walk
 from cit.errors import MISSING, Ambiguous, Failure
 from cit.program import load
 from cit.steps import Steps
@@ -92,6 +92,28 @@ def test_a_name_that_may_be_several_is_refused_with_those_that_it_may_be() -> No
     assert (MISSING, expected) == (failure.value.code, str(failure.value))
 
 
+def test_a_run_is_called_after_what_it_is_in_and_looked_up_again_where_that_was_made() -> None:
+    data, records = ran('(stages (stage "a" () (matrix "v" ("x" "y") (no-op))))')
+    seen: list[int] = []
+
+    def look() -> tuple[bytes, list[Record]]:
+        seen.append(len(records))
+        return data, records
+
+    called = named.Names(look)
+    runs = ["1.1", "1.1.1", "1.1.1.1.2", "1.1.1.1.2.7", "1", "-", "1.1.s1.1", "1.1.s1.1", "1.1.1"]
+
+    names = ["a", "a", "a:v=y", "a:v=y", "1", "-", "1.1.s1.1", "1.1.s1.1", "a"]
+    assert names == [called(run) for run in runs]
+    assert 2 == len(seen)
+
+
+def test_in_a_program_that_cannot_be_read_runs_are_called_by_their_paths() -> None:
+    called = named.Names(lambda: (b"nonsense", []))
+
+    assert ["1.2", "1.s1"] == [called("1.2"), called("1.s1")]
+
+
 @pytest.mark.parametrize(
     ("failed", "allowed"),
     [
@@ -152,8 +174,25 @@ def test_a_stage_that_has_not_begun_is_known_where_it_is_written() -> None:
     data, records = ran(PROGRAM, until="1.1")
 
     assert "1.4" == named.run("late", ID, data, records)
-    with pytest.raises(Failure, match="no cell 'py=3.10' .*, which has none"):
-        named.run("py=3.10", ID, data, records)
+    assert "1.2.1.1.2" == named.run("py=3.11", ID, data, records)
+    assert "1.2.1.1.2.1.1" == named.run("py=3.11:image=debian:12", ID, data, records)
+
+
+def test_a_cell_is_known_once_its_value_is() -> None:
+    program = '(stages (stage "a" () (for "v" ("${x}" "y") (no-op))))'
+
+    assert "1.1.1.1.1" == named.run("v=${x}", ID, *ran(program))
+    with pytest.raises(Failure, match="no cell 'v=y' .*, which has none"):
+        named.run("v=y", ID, *ran(program, until="1.1"))
+
+
+def test_loops_in_loops_are_named_as_far_as_that_is_cheap() -> None:
+    values = " ".join(f'"{n}"' for n in range(1000))
+    program = f'(for "a" ({values}) (for "b" ({values}) (for "c" ({values}) (no-op))))'
+    data, records = ran(program, until="1")
+
+    assert 1000 <= len(named.labels(named.read(data, records))) <= 2 * shown.MOST
+    assert "1.1.1000" == named.run("a=999", ID, data, records)
 
 
 def test_where_only_the_path_tells_runs_apart_it_is_told() -> None:

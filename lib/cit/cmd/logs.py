@@ -85,6 +85,7 @@ def _printer(args: argparse.Namespace, log: Log, run: str) -> Printer:
         runs=runs,
         aligned=tty,
         apart=not args.stream and not args.json and (args.raw or not tty),
+        called=log.called if args.runs is None else str,
     )
     made = printed.Objects if args.json else Printer
     return made(look, files.write)
