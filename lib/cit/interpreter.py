@@ -56,7 +56,7 @@ TOLD = ("cancelled",)  # elsewhere, by who asked for it
 
 
 class Interpreter:
-    """Answers a walk. What takes time is in `running` and `waiting`, by run."""
+    """Answers a walk; what takes time is in `running`, `waiting` or `begins` until it is done."""
 
     def __init__(
         self, around: Around, before: job.Job, records: list[Record], taken: Taken
@@ -68,9 +68,9 @@ class Interpreter:
         self.steps, self.slots = steps.Steps(), asked.slots(around.request)
         self.settled = False  # whether the program asked for all that the trace has
         self.todo: deque[Want] = deque()  # not in the trace, and to be answered next
-        self.begins: dict[str, Begin] = {}  # withheld, or waiting for others to end
-        self.waiting: dict[str, Wait] = {}
-        self.running: dict[Supervision, tuple[str, Running]] = {}
+        self.begins: dict[str, Begin] = {}  # by run: withheld, or waiting for others to end
+        self.waiting: dict[str, Wait] = {}  # by run
+        self.running: dict[Supervision, tuple[str, Running]] = {}  # and the run of each
         self._said: dict[str, str] = {}  # why a run ended, and the last run that told it
         self.cleanups: set[str] = set()  # runs that go on when the job was stopped
         self.usages: dict[str, Usage] = {}
@@ -92,9 +92,9 @@ class Interpreter:
         """Walk the program to its end. Raises Parked, Bad, SetupFailed."""
         request = self.around.request
         variables = request.job.get("vars", {}) | self.around.last
-        before = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
+        prelude = needs.prelude(request.job.get("needs", {}), asked.isolation(request.job))
         try:
-            outcome = self._walk(before, variables, "0") if before else OK
+            outcome = self._walk(prelude, variables, "0") if prelude else OK
             if outcome.status == "ok":
                 outcome = self._walk(request.tree, variables, "1")
         finally:
@@ -156,17 +156,17 @@ class Interpreter:
                 answer = self._answer(want)
                 if answer is not LATER:
                     return want.run, answer
-            found = self._looked()
-            if found:
-                return found
+            decided = self._decided()
+            if decided:
+                return decided
             self._leave()
             dues = [wait.due for wait in self.waiting.values() if wait.due is not None]
             for each in self.around.loop.wait(min([time.monotonic() + TICK, *dues])):
                 run, running = self.running.pop(each)
                 return run, self._advance(run, running)
 
-    def _looked(self) -> tuple[str, Any] | None:
-        """What people and clocks decided by now."""
+    def _decided(self) -> tuple[str, Any] | None:
+        """A run and its answer that people, clocks or other jobs decided by now; None for none."""
         self.hearing.listen()
         begun = time.monotonic()
         # Other jobs cost a look through the queue. While commands run, that is a small part of

@@ -106,7 +106,7 @@ class Supervision:
         self.ending = ""  # the status that a limit or a person gives it
         self.killing = 0.0  # when politeness ends
         self.stalled = False
-        self._tick, self._record = self.started + TICK, self.started + PERIOD
+        self._next_look, self._next_record = self.started + TICK, self.started + PERIOD
         loop.running.append(self)
         loop.register(child.pidfd, self)
         for pipe in pipes:
@@ -116,15 +116,17 @@ class Supervision:
     @property
     def due(self) -> float:
         # A deadline that has passed is not waited for again while it is being ended.
-        return self._tick if self.ending else min(self._tick, self.bounds.deadline or self._tick)
+        if self.ending or self.bounds.deadline is None:
+            return self._next_look
+        return min(self._next_look, self.bounds.deadline)
 
     def look(self, now: float) -> None:
         """See to what does not announce itself, where it is time for that."""
         if now >= self.due:
-            self._look(now)
-            self._tick = now + TICK
-        if now >= self._record:
-            self._record = now + PERIOD
+            self._enforce(now)
+            self._next_look = now + TICK
+        if now >= self._next_record:
+            self._next_record = now + PERIOD
             self.hold.record("usage", self.run, *usage.fields(self._usage(None)))
             self._flush()
 
@@ -201,7 +203,8 @@ class Supervision:
 
     # --- limits --------------------------------------------------------------------------
 
-    def _look(self, now: float) -> None:
+    def _enforce(self, now: float) -> None:
+        """Limits, and what a pipe without news does not tell."""
         if self.stalled:
             self._flush()
             self.heard = now  # it is us who do not listen

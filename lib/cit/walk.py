@@ -59,7 +59,7 @@ LATER = object()  # instead of an answer: noted, it will come as (run, answer)
 ALL_CAP = 4 << 20  # characters of a list of them; Linux takes no such arguments either
 NESTED = 16  # names within names: each costs its length once more
 LAST = 1 << 40  # a place that no text has
-NONE_YET: list[tuple[Do, Outcome]] = []  # of the many runs that never fork
+NONE_YET: list[tuple[Do, Outcome]] = []  # shared by the many runs that never fork: never added to
 CAP = 128 << 10  # characters of an expanded string; Linux takes no longer argument
 
 
@@ -112,6 +112,7 @@ def walk(
         if not ready:
             run, answer = yield None
             ready.append((waiting.pop(run), answer))
+        # The run that goes on, and what it is sent: from here to where its branch waits or ends.
         at, value = ready.popleft()
         while True:
             if value is None:
