@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 
-from cit import home, locate, manager, people, sight, start, wishes
+from cit import home, locate, manager, people, sight, wishes
 from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
 from cit.name import Name
 from cit.wishes import Wish
@@ -128,9 +128,7 @@ def _refuse(queue: Queue, wish: Wish, why: str) -> None:
 
 def _at_once(queue: Queue) -> None:
     if queue.mine:
-        manager.tick(queue)
-        if start.wanted(queue) and manager.lingers(queue):
-            start.command(queue, "run", "--linger")
+        manager.tend(queue)
 
 
 def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
