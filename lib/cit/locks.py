@@ -20,6 +20,7 @@ SLOTS = 1 << 61  # the bytes above all admission numbers: one for each slot
 MANAGER = 1 << 62  # the one that ticks
 PROGRAMS = MANAGER + 1  # the one that changes stored programs
 LINGER = MANAGER + 2  # the one that waits for parked jobs where no cron comes by
+WATCH = MANAGER + 3  # the one that serves the queue until it is interrupted
 _LOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
 
 

@@ -114,6 +114,14 @@ class Queue:
             return None
 
     @property
+    def ticked(self) -> float:
+        """When the manager was last there, in seconds; 0 where he never was or nobody may know."""
+        try:
+            return os.stat(os.path.join(self.path, "log", "tick")).st_mtime
+        except OSError:
+            return 0
+
+    @property
     def next_number(self) -> int:
         """The admission number that is given next. Raises ValueError where the file has none."""
         try:

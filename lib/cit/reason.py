@@ -7,6 +7,7 @@ import os
 from cit import (
     blame,
     job,
+    locate,
     locks,
     logs,
     pending,
@@ -22,6 +23,7 @@ from cit import (
 from cit.amount import human_duration
 from cit.errors import Bad, Failure
 from cit.job import column
+from cit.name import BEFORE_STAGE
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from cit.job import Job
     from cit.name import Name
+    from cit.named import Names
+    from cit.printed import Block
     from cit.sight import Seen
     from cit.trace import Record
 
@@ -95,7 +99,7 @@ def _out_of_sight(seen: Seen) -> Reason:
 
 
 def _dropped(queue: Queue, now: float) -> Reason:
-    ticked = _ticked(queue)
+    ticked = queue.ticked
     if ticked and now - ticked < RECENT:
         return Reason(
             f"lies in the drop box: the queue manager was there {_passed(now - ticked)} ago,"
@@ -128,6 +132,9 @@ def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine)
         return Reason(f"waits: {slots} taken, and {behind}", running[: queue.slots + SOME] + first)
     if not taken and queue.mine:
         also = f", and {behind}" if before else ""
+        how = sight.served(queue)
+        if how:
+            return Reason(f"waits: {how} serves this queue, and starts a runner{also}", first)
         return Reason(f"waits: no runner serves this queue now{also}", _serve(queue) + first)
     if before:
         return Reason(f"waits: {behind}", running[:SOME] + first)
@@ -198,10 +205,12 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
         where = [("claimed", told.claimed, *worker)]
     there = sight.at_work(queue, found, told.host)
     if there is False:
-        return Reason("lost its runner: the next cit-run goes on with it", [*where, *_serve(queue)])
+        said = "lost its runner: the next cit-run goes on with it"
+        return Reason(said, [*where, *_serve(queue)])
     if not told.claimed:
         return Reason("is being claimed", [])
-    at = progress.steps(told.open, [_passed(now - trace.seconds(r.began)) for r in told.open])
+    took = [_passed(now - trace.seconds(run.began)) for run in told.open]
+    at = progress.steps(told.open, took, _names(queue, found))
     at = f": {at}" if at else ""
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
@@ -229,7 +238,8 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     parts.append(_waited(told, first or told.finished))
     details = _blame(queue, found, told)
     for each in told.allowed[:SOME]:
-        details += [("allowed", each), ("do", "cit-logs", f"{found.id}:{each}")]
+        whole = f"{found.id}{BEFORE_STAGE}{each}"
+        details += [("allowed", each), ("do", "cit-logs", _typed(whole))]
     return Reason("; ".join(filter(None, parts)), details)
 
 
@@ -270,18 +280,43 @@ def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
         return []
     worst = blame.culprit(list(told.runs.values()), told.status)
     details: list[Detail] = []
+    name = _names(queue, found).alone(worst.path) if worst else ""
     if worst:
-        details.append(("run", worst.path, worst.step, worst.status, worst.code))
+        more = [name] if name != worst.path else []
+        details.append(("run", worst.path, worst.step, worst.status, worst.code, *more))
+    at = f"{worst.path}." if worst else ""
+
+    def said(block: Block) -> bool:
+        # What was said of others, such as those that were taken over, explains nothing.
+        run = block.run.decode(errors="replace")
+        return block.stream == b"cit" and (run == "-" or not at or at.startswith(f"{run}."))
+
     with logs.Log(queue, found) as log:
         # Whoever prints megabytes after it has buried it.
-        for block in log.last(1, lambda block: block.stream == b"cit", pieces=2):
+        for block in log.last(1, said, pieces=2):
             text = trace.unescape_bytes(block.text).decode(errors="replace")
             details.append(("cit", text))
     if worst:
-        details.append(("do", "cit-logs", f"{found.id}.{worst.path}"))
+        named = name != worst.path
+        whole = f"{found.id}{BEFORE_STAGE if named else '.'}{name}"
+        details.append(("do", "cit-logs", _typed(whole)))
         if not worst.path.startswith("0"):  # what it needs is looked for again in any case
-            details.append(("do", f"cit-push --again {found.id} --from {worst.path}"))
+            begin = f"{BEFORE_STAGE}{name}" if named and locate.path(name) else name
+            details.append(("do", _typed("cit-push", "--again", found.id, "--from", begin)))
     return details
+
+
+def _names(queue: Queue, found: Name) -> Names:
+    """What the runs of a job are called."""
+    from cit import named  # reads the program
+
+    return named.Names(lambda: (queue.head(found)[0], queue.records(found)))
+
+
+def _typed(*words: str) -> str:
+    import shlex
+
+    return shlex.join(words)
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -301,16 +336,11 @@ def _ago(stamp: str, now: float) -> str:
     return f"{human_duration(passed)} ago" if passed > 0 else "just now"
 
 
-def _ticked(queue: Queue) -> float:
-    """When the queue manager was last there, 0 where it never was or nobody may know."""
-    try:
-        return os.stat(os.path.join(queue.path, "log", "tick")).st_mtime
-    except OSError:
-        return 0
-
-
 def _serve(queue: Queue) -> list[Detail]:
-    """What would make somebody serve the queue."""
+    """What would make somebody serve the queue, where nobody does."""
+    how = sight.served(queue)
+    if how:
+        return [("served", f"by {how}")]
     if not queue.mine:
         return [("owner", people.user(queue.owner)), ("queue", queue.path)]
     import shlex

@@ -45,6 +45,9 @@ def serve(queue: Queue, slots: int | None, *, lingering: bool = False) -> None:
     interval = LAZY if lingering else INTERVAL
     with Watch(*paths, interval=interval) as changes:
         while not lingering or runners or manager.due(queue) is not None:
+            if not lingering:
+                # For those who want to know: others may watch as well, and one is enough.
+                queue.locks.hold(locks.WATCH)
             try:
                 manager.tick(queue)
                 if _free(queue, slots or queue.slots) and manager.busy(queue):

@@ -107,6 +107,15 @@ def held(queue: Queue, number: int) -> bool | None:
         return None  # a queue on a disk that is read-only, say
 
 
+def served(queue: Queue) -> str:
+    """What serves a queue and stays there, as it was started; "" where we see nothing such."""
+    path = os.path.join(queue.path, "locks")
+    for byte, how in ((locks.WATCH, "cit-run --watch"), (locks.LINGER, "cit-run --linger")):
+        if held(queue, byte) if queue.mine else locks.shown(path, byte):
+            return how
+    return ""
+
+
 def at_work(queue: Queue, found: Name, host: str) -> bool | None:
     """Whether a runner on this host holds a job that it claimed; None where we cannot know.
 

@@ -164,6 +164,24 @@ def test_a_queue_that_nobody_serves_shows_the_line_for_cron(made: Made, cit: Cit
     assert 0 == os.waitstatus_to_exitcode(os.system(f"sh '{program}'"))
 
 
+@pytest.mark.parametrize(
+    ("byte", "how"), [(locks.WATCH, "cit-run --watch"), (locks.LINGER, "cit-run --linger")]
+)
+def test_a_queue_that_somebody_stays_for_is_served(
+    made: Made, cit: Cit, byte: int, how: str
+) -> None:
+    made.put("wait")
+    made.put("in", "dropped")
+    made.put("run", "orphan", claim(at(2)))
+    with Queue(str(made.path)).locks as ours:
+        ours.hold(byte)
+
+        told = {called: why(cit, called) for called in ("hello", "dropped", "orphan")}
+
+    assert (f"hello waits: {how} serves this queue, and starts a runner", []) == told["hello"]
+    assert ["served", f"by {how}"] == told["dropped"][1][-1] == told["orphan"][1][-1]
+
+
 def test_a_parked_job_says_until_when(made: Made, cit: Cit) -> None:
     made.put("park", "later", due=1795300000)
     made.put("park", "answer", due=9999999999)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 from waiting import until
 
-from cit import held, job, name, orphans, people, trace
+from cit import held, job, name, orphans, people, sight, trace
 from cit.queue import Queue
 
 Cit = Callable[..., Any]
@@ -889,12 +889,14 @@ def test_a_watched_queue_is_served_at_once_until_that_is_interrupted(
     for _ in range(2):  # what it finds when it starts, or soon after; and what comes later
         ids.append(cit("push", "--", "true").out.strip())
         until(lambda: queue.find(ids[-1]).state == "done", "the job")  # noqa: B023
+    served = sight.served(queue)
 
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=SECONDS)
 
     assert (130, b"") == (watcher.returncode, err)
     assert [("ok", "0")] * 2 == [look(queue, id).status for id in ids]
+    assert ("cit-run --watch", "") == (served, sight.served(queue))
 
 
 def test_what_people_ask_is_done_at_once_in_a_watched_queue(
