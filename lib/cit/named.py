@@ -67,10 +67,12 @@ def joined(labels: Iterable[str]) -> str:
 def run(name: str, whose: str, data: bytes, records: Sequence[Record]) -> str:
     """The one run of a job that a name stands for. `whose` is the id of that job.
 
+    A whole name goes before one that is a part of others.
     Raises Failure(MISSING) with the names that there are, Ambiguous with those it may be.
     """
     known = labels(read(data, records))
-    found = [path for path, parts in known.items() if _means(name, parts)]
+    whole = [path for path, parts in known.items() if joined(parts) == name]
+    found = whole or [path for path, parts in known.items() if _means(name, parts)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -118,6 +120,12 @@ class Names:
                 name = self._near(run)
             self._met[run] = name or run
         return self._met[run]
+
+    def alone(self, run: str) -> str:
+        """As above, but its path where the name stands for another run as well."""
+        name = self(run)
+        assert self._names is not None
+        return name if list(self._names.values()).count(name) == 1 else run
 
     def _read(self) -> dict[str, str]:
         try:

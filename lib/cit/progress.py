@@ -6,7 +6,7 @@ from cit.amount import human_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cit.job import Run
 
@@ -33,9 +33,16 @@ def line(name: str, step: str, took: float, usually: float) -> str:
     return "  ".join(filter(None, parts))
 
 
-def steps(runs: Sequence[Run], took: Sequence[str] = ()) -> str:
-    """`1.2.1 script, 1.3.1 script, and 3 more`; `took` says for how long each has run."""
-    said = [f"{run.path} {run.step}" for run in runs[:SOME]]
+def steps(
+    runs: Sequence[Run], took: Sequence[str] = (), called: Callable[[str], str] = str
+) -> str:
+    """`1.2.1 script, test:py=3.10, and 3 more`; `took` says for how long each has run.
+
+    `called` says what a run is called; of one that has no name it is the path, then its step is
+    said.
+    """
+    said = [name if name != run.path else f"{name} {run.step}"
+            for run in runs[:SOME] for name in [called(run.path)]]  # fmt: skip
     if took:
         said = [f"{text} for {long}" for text, long in zip(said, took, strict=False)]
     more = [f"and {len(runs) - SOME} more"] if len(runs) > SOME else []

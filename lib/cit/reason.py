@@ -7,6 +7,7 @@ import os
 from cit import (
     blame,
     job,
+    locate,
     locks,
     logs,
     pending,
@@ -22,6 +23,7 @@ from cit import (
 from cit.amount import human_duration
 from cit.errors import Bad, Failure
 from cit.job import column
+from cit.name import BEFORE_STAGE
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from cit.job import Job
     from cit.name import Name
+    from cit.named import Names
+    from cit.printed import Block
     from cit.sight import Seen
     from cit.trace import Record
 
@@ -205,7 +209,8 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
         return Reason(said, [*where, *_serve(queue)])
     if not told.claimed:
         return Reason("is being claimed", [])
-    at = progress.steps(told.open, [_passed(now - trace.seconds(r.began)) for r in told.open])
+    took = [_passed(now - trace.seconds(run.began)) for run in told.open]
+    at = progress.steps(told.open, took, _names(queue, found))
     at = f": {at}" if at else ""
     asks = [("waits", f"it {pending.asks(found, question)}") for question in told.asks.values()]
     if told.withheld(now):
@@ -233,7 +238,8 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     parts.append(_waited(told, first or told.finished))
     details = _blame(queue, found, told)
     for each in told.allowed[:SOME]:
-        details += [("allowed", each), ("do", "cit-logs", f"{found.id}:{each}")]
+        whole = f"{found.id}{BEFORE_STAGE}{each}"
+        details += [("allowed", each), ("do", "cit-logs", _typed(whole))]
     return Reason("; ".join(filter(None, parts)), details)
 
 
@@ -274,18 +280,43 @@ def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
         return []
     worst = blame.culprit(list(told.runs.values()), told.status)
     details: list[Detail] = []
+    name = _names(queue, found).alone(worst.path) if worst else ""
     if worst:
-        details.append(("run", worst.path, worst.step, worst.status, worst.code))
+        more = [name] if name != worst.path else []
+        details.append(("run", worst.path, worst.step, worst.status, worst.code, *more))
+    at = f"{worst.path}." if worst else ""
+
+    def said(block: Block) -> bool:
+        # What was said of others, such as those that were taken over, explains nothing.
+        run = block.run.decode(errors="replace")
+        return block.stream == b"cit" and (run == "-" or not at or at.startswith(f"{run}."))
+
     with logs.Log(queue, found) as log:
         # Whoever prints megabytes after it has buried it.
-        for block in log.last(1, lambda block: block.stream == b"cit", pieces=2):
+        for block in log.last(1, said, pieces=2):
             text = trace.unescape_bytes(block.text).decode(errors="replace")
             details.append(("cit", text))
     if worst:
-        details.append(("do", "cit-logs", f"{found.id}.{worst.path}"))
+        named = name != worst.path
+        whole = f"{found.id}{BEFORE_STAGE if named else '.'}{name}"
+        details.append(("do", "cit-logs", _typed(whole)))
         if not worst.path.startswith("0"):  # what it needs is looked for again in any case
-            details.append(("do", f"cit-push --again {found.id} --from {worst.path}"))
+            begin = f"{BEFORE_STAGE}{name}" if named and locate.path(name) else name
+            details.append(("do", _typed("cit-push", "--again", found.id, "--from", begin)))
     return details
+
+
+def _names(queue: Queue, found: Name) -> Names:
+    """What the runs of a job are called."""
+    from cit import named  # reads the program
+
+    return named.Names(lambda: (queue.head(found)[0], queue.records(found)))
+
+
+def _typed(*words: str) -> str:
+    import shlex
+
+    return shlex.join(words)
 
 
 # --- words -----------------------------------------------------------------------------------

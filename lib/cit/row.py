@@ -13,7 +13,7 @@ from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NamedTuple
 
     from cit.job import Job
@@ -116,7 +116,7 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
     since = end.claimed or told.claimed
     took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
-    reason = progress.steps(end.open)
+    reason = progress.steps(end.open, (), _names(queue, found)) if end.open else ""
     if end.asks or end.withheld(now):
         reason = "; ".join(pending.sentences(queue, found, end, now))
     host = end.host or told.host
@@ -128,6 +128,16 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
         reason = "; ".join(filter(None, (reason, f"{UNSURE}, its last record is {old} old")))
     return Row(found.id, "run", since or told.pushed, found.name, told.who, host,
                took=took, reason=reason, queue=queue.path)  # fmt: skip
+
+
+def _names(queue: Queue, found: Name) -> Callable[[str], str]:
+    """What its runs are called, as far as the program has them written out."""
+    asked = queue.head(found)[0]
+    if b"stage" not in asked:
+        return str
+    from cit import named  # reads the program
+
+    return named.Names(lambda: (asked, ()))
 
 
 def _done(queue: Queue, found: Name, now: float) -> Row:

@@ -180,7 +180,7 @@ def moot(wish: Wish, job: Job, now: float) -> str:
         return _unasked(wish, job, now)
     if wish.kind == "stop" and wish.run != "-":
         if run is None:
-            return f"it has no run {wish.run}"
+            return f"it has begun no run {wish.run}"
         return f"run {wish.run} has ended" if run.ended else ""
     return ""
 

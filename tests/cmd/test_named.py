@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,10 @@ import pytest
 
 from cit import asked
 from cit.queue import Queue
+from cit.trace import Record
 
 if TYPE_CHECKING:
+    from tests.cmd.conftest import Made
     from tests.conftest import Cit
 
 TEXT = """\
@@ -224,3 +228,68 @@ def test_a_stage_that_failed_and_may_is_told_where_the_job_is(cit: Cit, queue: Q
     assert "finished.allowed\tlint\n" in cit("show", "x").out
     assert 0 == cit("queue", "fsck").code
     assert 0 == cit("check", queue.file(queue.find(id))).code
+
+
+def test_why_a_job_failed_is_told_by_name_ready_to_be_typed(cit: Cit, ran: str) -> None:
+    _, *details = cit("why", ran).out.splitlines()
+
+    assert [
+        "run\t1.2.1.1.2.2\tscript\tfailed\t1\ttest:py=3.11",
+        f"do\tcit-logs\t{ran}:test:py=3.11",
+        f"do\tcit-push --again {ran} --from test:py=3.11",
+    ] == details
+
+
+@pytest.mark.parametrize(
+    ("text", "logs", "begin"),
+    [
+        ("2:\n  false\n", "{}:2", ":2"),
+        ('[[stage]]\nname = "a"\nmatrix = { v = ["b c"] }\nrun = "false"\n',
+         "'{}:a:v=b c'", "'a:v=b c'"),
+        ("#!/bin/false\n", "{}.1", "1"),
+    ],
+)  # fmt: skip
+def test_what_is_told_can_be_typed(
+    cit: Cit, queue: Queue, text: str, logs: str, begin: str
+) -> None:
+    id = put(cit, text, "x")
+    cit("run", "-j", "1")
+
+    _, _, *details = cit("why", id).out.splitlines()
+
+    typed = logs.format(id)
+    assert [f"do\tcit-logs\t{typed}", f"do\tcit-push --again {id} --from {begin}"] == details
+    words = shlex.split(f"{typed} {begin}")
+    assert 0 == cit("logs", words[0]).code
+    assert 0 == cit("push", "--again", id, "--from", words[1], "--dry-run").code
+
+
+def test_words_about_runs_that_are_not_to_blame_do_not_explain_an_end(
+    cit: Cit, ran: str, queue: Queue
+) -> None:
+    id = cit("push", "--again", ran, "--only", "py=3.11").out.strip()
+    cit("queue", "tick")
+    cit("run", "-j", "1")
+
+    assert "taken over" in cit("logs", "--stream", "cit", id).out
+    assert "taken over" not in cit("why", id).out
+
+
+def test_what_runs_is_told_by_name(made: Made, cit: Cit) -> None:
+    begun = [
+        Record("2026-11-21T20:37:04.000Z", "begin", run, (step, "1"))
+        for run, step in (
+            ("1", "stages"), ("1.1", "stage"), ("1.1.1", "isolate"), ("1.1.1.2", "script"),
+            ("1.2", "stage"), ("1.2.1", "matrix"), ("1.2.1.1.2", "isolate"),
+        )
+    ]  # fmt: skip
+    claim = Record("2026-11-21T20:37:03.000Z", "claim", "-", ("node1", "1", "b", "1", "0"))
+    made.put("run", "x", claim, *begun, program=TEXT.replace('needs = ["build"]', ""), form="toml")
+
+    queue = Queue(str(made.path))
+    assert queue.locks.hold(1)
+
+    listed, why = cit("ls", "x").out.split("\t")[8], cit("why", "x").out
+
+    assert "build, test:py=3.11" == listed
+    assert re.match("x is running: build for [0-9smhdw]+, test:py=3.11 for ", why)

@@ -216,7 +216,7 @@ def test_a_run_is_stopped_by_the_runner_that_goes_on_with_the_job(
 
 
 @pytest.mark.parametrize(
-    ("run", "why"), [("1.1", "run 1.1 has ended"), ("1.3", "it has no run 1.3")]
+    ("run", "why"), [("1.1", "run 1.1 has ended"), ("1.3", "it has begun no run 1.3")]
 )
 def test_a_run_that_has_ended_or_is_not_there_cannot_be_stopped(
     cit: Cit, queue: Queue, begun: str, run: str, why: str

@@ -258,7 +258,7 @@ def test_a_job_that_has_begun_is_stopped_by_its_runner(
 
 
 @pytest.mark.parametrize(
-    ("run", "why"), [("1.9", "it has no run 1.9"), ("1.2", "run 1.2 has ended")]
+    ("run", "why"), [("1.9", "it has begun no run 1.9"), ("1.2", "run 1.2 has ended")]
 )
 def test_a_run_that_is_unknown_or_has_ended_is_not_stopped(
     queue: Queue, lay: Lay, run: str, why: str

@@ -29,6 +29,15 @@ def test_of_many_runs_the_first_are_named() -> None:
     assert "1.1 script for 5s, 1.2 script for 4s" == progress.steps(runs[:2], ["5s", "4s"])
 
 
+def test_a_run_with_a_name_is_told_by_it() -> None:
+    runs = [Run(f"1.{number}", "script", "1", "") for number in (1, 2)]
+    names = {"1.1": "py=3.10", "1.2": "1.2"}
+
+    assert "py=3.10 for 5s, 1.2 script for 4s" == progress.steps(
+        runs, ["5s", "4s"], names.__getitem__
+    )
+
+
 def test_a_line_has_a_bar_only_where_earlier_jobs_tell() -> None:
     assert "hello  1.2 exec  5s" == progress.line("hello", "1.2 exec", 5.7, 0)
     assert "hello  0s" == progress.line("hello", "", 0.7, 0)

@@ -130,13 +130,15 @@ def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printe
             if code is not None:
                 printer.end()
                 return code
-            line.show(_progress(log.name.name, state, usual))
+            line.show(_progress(log, state, usual))
             watching.wait(logs.RESCAN)
 
 
-def _progress(name: str, state: job.Job, usual: float) -> str:
+def _progress(log: Log, state: job.Job, usual: float) -> str:
+    name = log.name.name
     if not state.claimed:
         return f"{name}  waits"
     took = time.time() - trace.seconds(state.claimed)
-    text = progress.line(name, progress.steps(state.open), took, usual)
+    at = progress.steps(state.open, (), log.called)
+    text = progress.line(name, at, took, usual)
     return table.cut(table.visible(text), terminal.width(2) - 1)
