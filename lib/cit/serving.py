@@ -45,10 +45,10 @@ def serve(queue: Queue, slots: int | None, *, lingering: bool = False) -> None:
     interval = LAZY if lingering else INTERVAL
     with Watch(*paths, interval=interval) as changes:
         while not lingering or runners or manager.due(queue) is not None:
-            if not lingering:
-                # For those who want to know: others may watch as well, and one is enough.
-                queue.locks.hold(locks.WATCH)
             try:
+                if not lingering:
+                    # For those who want to know: others may watch as well, and one is enough.
+                    queue.locks.hold(locks.WATCH)
                 manager.tick(queue)
                 if _free(queue, slots or queue.slots) and manager.busy(queue):
                     number = ["-j", str(slots)] if slots else []
