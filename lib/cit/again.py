@@ -124,7 +124,13 @@ def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
         raise Failure(USAGE, f"no run '{run}' in job '{old}'{known}")
     builders = [step for step in set(begun.values())
                 if step in steps and getattr(steps[step], "BUILDS", False)]  # fmt: skip
-    wanted = history.beside(run) if only else history.before(run)
+    stands = history.beside(run) if only else history.before(run)
+    # What comes last puts away what was made before it, and that is made once more.
+    anew = tuple(f"{last}." for last in named.last(earlier.data, earlier.records))
+
+    def wanted(other: str) -> bool:
+        return stands(other) and not f"{other}.".startswith(anew)
+
     return history.select(earlier.records, wanted, builders)
 
 

@@ -101,6 +101,13 @@ def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(joined(names[run]) for run in found))
 
 
+def last(data: bytes, records: Sequence[Record]) -> list[str]:
+    """The runs of the stages that come last in any case. Raises Bad."""
+    calls = read(data, records).calls
+    return [run for run, call in calls.items()
+            if call.node.step == "stage" and call.args["finally"]]  # fmt: skip
+
+
 class Names:
     """What the runs of a job are called, by whoever shows some of them."""
 

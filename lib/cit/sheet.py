@@ -27,7 +27,8 @@ def lines(told: Story, now: float, width: int, *, color: bool) -> Iterator[str]:
     if runs:
         yield ""
         paint = table.painter(2) if color else None
-        yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint, RUNS)
+        # What a run does says more than what it took.
+        yield from table.lines(runs, width, (3, 4, 5, 6, 7, 8), paint, RUNS, spare=(8, 7, 6, 5))
     more = list(_more(told, now))
     if more:
         yield ""

@@ -293,3 +293,19 @@ def test_what_runs_is_told_by_name(made: Made, cit: Cit) -> None:
 
     assert "build, test:py=3.11" == listed
     assert re.match("x is running: build for [0-9smhdw]+, test:py=3.11 for ", why)
+
+
+@pytest.mark.parametrize("options", [("--only", "b"), ("--from", "b"), ("--only", "1.2")])
+def test_what_comes_last_is_done_again_with_whatever_is(
+    cit: Cit, queue: Queue, options: tuple[str, str]
+) -> None:
+    id = put(cit, "tidy: [finally]\n  echo tidy\nb:\n  echo b\nc: [finally]\n  echo c\n", "x")
+    cit("run", "-j", "1")
+
+    ended = cit("push", "--again", id, *options)
+    cit("queue", "tick")
+    cit("run", "-j", "1")
+
+    out = cit("logs", ended.out.strip(), "--stream", "out").out
+    assert ["b", "c", "tidy"] == sorted(out.split())
+    assert "taken over" not in cit("logs", ended.out.strip(), "--stream", "cit").out
