@@ -52,9 +52,9 @@ def repetition(p: argparse.ArgumentParser) -> None:
     p.add_argument("--again", metavar="JOB", help="do this job again: an id, a part of one, a name")
     one = p.add_mutually_exclusive_group()
     one.add_argument("--from", dest="begin", metavar="RUN",
-                     help="with --again: take over what was done before this run")  # fmt: skip
+                     help="with --again: take over what was done before this run or stage")
     one.add_argument("--only", metavar="RUN",
-                     help="with --again: take over all that was done but this run")  # fmt: skip
+                     help="with --again: take over all that was done but this run or stage")
 
 
 def repeated(args: argparse.Namespace) -> bool:
