@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from cit import asked, files, name, people, section, trace, whom
+from cit import asked, files, name, people, section, trace
 from cit.errors import Bad
 from cit.name import Name
 from cit.queue import MODES, Queue
@@ -55,8 +55,6 @@ def admit(queue: Queue) -> int:
             data, status = _read(box, drop.file)
             request = _check(queue, drop, data, status.st_uid)
             there = _known(queue, drop, request, ids, dead)
-            if not there:
-                _can_be_answered(drop, request)
         except Refused as error:
             _refuse(queue, drop.file, str(error))
             continue
@@ -120,13 +118,6 @@ def _known(
     if not same:
         raise Refused(f"id {drop.id} is taken by a job that asks something else")
     return True
-
-
-def _can_be_answered(drop: Name, request: Asked) -> None:
-    try:
-        whom.check(request.tree, request.data, people.lacking)
-    except Bad as error:
-        raise Refused(error.show(drop.file)) from None
 
 
 def _publish(
