@@ -15,6 +15,8 @@ _CLOCK = r"(\d{1,2}):(\d\d)(?::(\d\d)(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?"
 _TIME = re.compile(_CLOCK, re.ASCII)
 _DATE = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[T ]{_CLOCK})?", re.ASCII)
 
+END = 253402300800.0  # the year 10000, which has no stamp
+
 
 def parse(text: str, now: float, *, past: bool = False) -> float:
     """Seconds since 1970 of `2h`, `2026-11-24`, `2026-11-24T08:00`, `...Z` or `+01:00`, `8:00`.
@@ -56,10 +58,14 @@ def _at(year: int, month: int, day: int, *clock: str | None) -> float:
         raise _expected()
     part, shift = float(clock[3] or 0), _shift(clock[4])
     if shift is None:
-        return time.mktime((year, month, day, hour, minute, second, 0, 0, -1)) + part
-    import calendar
+        found = time.mktime((year, month, day, hour, minute, second, 0, 0, -1)) + part
+    else:
+        import calendar
 
-    return calendar.timegm((year, month, day, hour, minute, second)) - shift + part
+        found = calendar.timegm((year, month, day, hour, minute, second)) - shift + part
+    if found >= END:
+        raise _expected()
+    return found
 
 
 def _shift(zone: str | None) -> int | None:

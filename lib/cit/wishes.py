@@ -268,6 +268,7 @@ def _read(directory: files.Directory, file: str) -> tuple[str, Wish] | None:
     if record.kind == "hold" and column(record, 1):
         try:
             more = (trace.stamp(trace.seconds(column(record, 1))),)
+            trace.seconds(more[0])  # a month 99 leads into a year that has no stamp
         except ValueError:
             _discard(directory, file)
             return None

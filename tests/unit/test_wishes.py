@@ -65,10 +65,12 @@ def test_answers_come_in_the_order_in_which_they_were_made(queue: Queue) -> None
         (f"{ID}.--a", TIME + b"\tnote\tany words\ttext\n"),
         (f"{ID}.--a", TIME + b"\tnote\t\x1b[2J\ttext\n"),
         (f"{ID}.--a", b"2026-11-21T20:37:01\n123Z\tnote\t-\ttext\n"),
+        (f"{ID}.--a", TIME + b"\thold\t-\ttext\tsoon\n"),
+        (f"{ID}.--a", TIME + b"\thold\t-\ttext\t9999-99-99T99:99:99.999Z\n"),
         ("short", TIME + b"\tstop\t-\t-\n"),
         (ID.upper(), TIME + b"\tstop\t-\t-\n"),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_cannot_be_an_answer_is_removed(queue: Queue, file: str, data: bytes) -> None:
     (box(queue) / file).write_bytes(data)
