@@ -9,12 +9,14 @@ be called `2` or `3.10`.
 from __future__ import annotations
 
 from collections import namedtuple
+from itertools import accumulate
 
 from cit import asked, history, needs, shown, wording
 from cit.errors import MISSING, Ambiguous, Bad, Failure
 from cit.job import column
 from cit.name import BEFORE_STAGE
 from cit.steps import Steps
+from cit.trace import LINE_CAP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def run(name: str, whose: str, data: bytes, records: Sequence[Record]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        several = ", ".join(_apart(found, known))
+        several = ", ".join(_some(_apart(found[:SOME], known), len(found)))
         raise Ambiguous(f"'{wording.short(name)}' is not unique in job '{whose}': {several}")
     raise Failure(MISSING, _unknown(name, whose, known.values()))
 
@@ -84,7 +86,8 @@ def run(name: str, whose: str, data: bytes, records: Sequence[Record]) -> str:
 def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
     """The names of the stages that failed and may, each once, in their order.
 
-    None where the program cannot be read. Records may be those of begins and ends alone.
+    As many as a line of a trace should have; none where the program cannot be read. Records may
+    be those of begins and ends alone.
     """
     stages = {r.run for r in records if r.kind == "begin" and r.fields[:1] == ("stage",)}
     failed = [r.run for r in records if r.kind == "end" and r.run in stages
@@ -98,7 +101,9 @@ def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
     names = labels(program)
     found = [run for run in sorted(failed, key=history.order)
              if run in program.calls and program.calls[run].args["allow_failure"]]  # fmt: skip
-    return list(dict.fromkeys(joined(names[run]) for run in found))
+    several = dict.fromkeys(joined(names[run]) for run in found)
+    sizes = accumulate(len(name) + 1 for name in several)
+    return [name for name, size in zip(several, sizes, strict=True) if size <= LINE_CAP]
 
 
 def last(data: bytes, records: Sequence[Record]) -> list[str]:
@@ -165,7 +170,7 @@ def _unknown(name: str, whose: str, known: Iterable[tuple[str, ...]]) -> str:
     near = wording.nearest(name, names) if len(names) > SOME else ""
     if near:
         return f"{what}; is it '{near}'?"
-    return f"{what}; it has {', '.join(_some(names))}"
+    return f"{what}; it has {', '.join(_some(names[:SOME], len(names)))}"
 
 
 def _means(name: str, labels: Sequence[str]) -> bool:
@@ -183,9 +188,10 @@ def _apart(runs: Sequence[str], known: Mapping[str, tuple[str, ...]]) -> list[st
     """What each of some runs can be called; its path where that alone tells it from others."""
     whole = [joined(labels) for labels in known.values()]
     names = {run: joined(known[run]) for run in runs}
-    return _some([name if whole.count(name) == 1 else run for run, name in names.items()])
+    return [name if whole.count(name) == 1 else run for run, name in names.items()]
 
 
-def _some(names: list[str]) -> list[str]:
-    shown = [wording.short(name) for name in names[:SOME]]
-    return shown + ([f"and {len(names) - SOME} more"] if len(names) > SOME else [])
+def _some(names: Sequence[str], among: int) -> list[str]:
+    """Names as a complaint has them that are the first of so many."""
+    more = among - len(names)
+    return [*map(wording.short, names), *([f"and {more} more"] if more else [])]

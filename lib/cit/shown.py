@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 else:
     Base = dict
 
-MOST = 20_000  # places in a program, turns and all, where labels are looked for
+MOST = 50_000  # places in a program, turns and all, where labels are looked for
+LONGEST = 200  # characters of the value of a turn that its label has: what nobody types
 
 class _Listening(Base):
     """The steps by name, each as one that is listened to."""
@@ -112,31 +113,38 @@ def labels(
     """By run, the labels of the stages and of the turns that have one, their own last.
 
     Those as well that have not begun, as far as the program is written out: no stages that
-    others make, no turns of an attempt, and none with a value that has variables.
+    others make, no turns of an attempt, and none with a value that has variables. Of these
+    only as many as MOST places have: loops in loops have more than anybody names, or can hold.
     """
-    found = _written(tree, root, (), steps)
+    found: dict[str, tuple[str, ...]] = {}
+    room = MOST - _write(found, tree, root, (), steps, MOST)
     for call in sorted(calls.values(), key=lambda call: call.run.count(".")):
         turns, made = _turns(calls, call, steps), call.node.step == "stage"
         if call.run not in found and (turns or made):
             around, turn = _around(found, call.run), _turn(calls, call, steps)
             if turn:
                 around = found[call.run] = (*around, turn)
-            found |= _written(call.node, call.run, around, steps)
+            room -= _write(found, call.node, call.run, around, steps, room)
     return found
 
 
-def _written(
-    tree: Node, root: str, around: tuple[str, ...], steps: Mapping[str, Step]
-) -> dict[str, tuple[str, ...]]:
-    """The labels that can be read off a program, of a run and those below it."""
-    found: dict[str, tuple[str, ...]] = {}
-    look, left = [(tree, root, around)], MOST
+def _write(
+    found: dict[str, tuple[str, ...]], tree: Node, root: str, around: tuple[str, ...],
+    steps: Mapping[str, Step], room: int,
+) -> int:  # fmt: skip
+    """Add the labels that can be read off a program, of a run and those below it.
+
+    After `room` places none is looked into; how many were.
+    """
+    look, left = [(tree, root, around)], room
     while look:
         node, run, around = look.pop()
-        left -= 1
         step = steps[node.step]
         if node.step == "stage":
             around = found[run] = (*around, node.args["name"])
+        if left <= 0:
+            continue
+        left -= 1
         if not getattr(step, "TURNS", False):
             below = [(child, f"{run}.{place}", around)
                      for place, child in enumerate(node.children, 1)]  # fmt: skip
@@ -146,15 +154,14 @@ def _written(
         values = [value for arg in step.ARGS if arg.kind == STRINGS
                   for value in node.args[arg.name]]  # fmt: skip
         if not names or any("${" in value for value in values):
+            left -= len(values)  # they were looked at
             continue
-        # Loops in loops have more turns than anybody names.
-        for turn, value in enumerate(values[: max(left, 0)], 1):
-            left -= 1
+        for turn, value in enumerate(values[:left], 1):
             for place, child in enumerate(node.children, 1):
                 path = f"{run}.{place}.{turn}"
                 found[path] = (*around, _label(f"{names[0]}={value}"))
                 look.append((child, path, found[path]))
-    return found
+    return room - left
 
 
 def _around(labels: Mapping[str, tuple[str, ...]], run: str) -> tuple[str, ...]:
@@ -181,4 +188,4 @@ def _turn(calls: Mapping[str, Call], call: Call, steps: Mapping[str, Step]) -> s
 
 
 def _label(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text[:LONGEST].split())

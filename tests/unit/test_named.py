@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cit import asked, lurch, named, replay, shown, walk
+from cit import asked, job, lurch, named, replay, shown, trace, walk
 from cit.errors import MISSING, Ambiguous, Failure
 from cit.program import load
 from cit.steps import Steps
@@ -22,6 +22,10 @@ PROGRAM = """
   (stage "2" ("test") (for "py" ("3.12") (no-op)))
   (stage "late" ("2") (no-op)))
 """
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cit.wants import Step
 
 
 def record(kind: str, run: str, *fields: str) -> Record:
@@ -63,6 +67,10 @@ def ran(
     except StopIteration:
         pass
     return data, records
+
+
+def values(count: int, lead: str = "") -> str:
+    return " ".join(f'"{lead}{n}"' for n in range(count))
 
 
 @pytest.mark.parametrize(
@@ -187,12 +195,58 @@ def test_a_cell_is_known_once_its_value_is() -> None:
 
 
 def test_loops_in_loops_are_named_as_far_as_that_is_cheap() -> None:
-    values = " ".join(f'"{n}"' for n in range(1000))
-    program = f'(for "a" ({values}) (for "b" ({values}) (for "c" ({values}) (no-op))))'
+    many = values(1000)
+    program = f'(for "a" ({many}) (for "b" ({many}) (for "c" ({many}) (no-op))))'
     data, records = ran(program, until="1")
 
     assert 1000 <= len(named.labels(named.read(data, records))) <= 2 * shown.MOST
     assert "1.1.1000" == named.run("a=999", ID, data, records)
+
+
+class Counted(Steps):
+    """The steps, and how many were asked for."""
+
+    asked = 0
+
+    def __getitem__(self, name: str) -> Step:
+        self.asked += 1
+        return super().__getitem__(name)
+
+
+def test_a_loop_around_much_is_looked_into_as_far_as_that_is_cheap() -> None:
+    program = f'(for "a" ({values(1000)}) (sequence {"(no-op) " * 1000}))'
+    steps = Counted()
+
+    found = shown.labels(load(lurch.read(program), steps), {}, steps)
+
+    assert (1000, True) == (len(found), steps.asked < 3 * shown.MOST)
+
+
+def test_loops_in_turns_that_have_begun_are_named_no_further() -> None:
+    inner = f'(if (no-op) (no-op) (for "b" ({values(2000)}) (no-op)))'
+    data, records = ran(f'(for "a" ({values(60, "${x}")}) {inner})')
+
+    found = named.labels(named.read(data, records))
+
+    assert "a=${x}59" == named.joined(found["1.1.60"])
+    assert len(found) <= shown.MOST + len(records)
+
+
+def test_a_long_value_is_cut_in_a_name() -> None:
+    data, records = ran(f'(for "a" ("{"x" * 100_000}") (no-op))')
+
+    assert "1.1.1" == named.run("a=" + "x" * (shown.LONGEST - 2), ID, data, records)
+
+
+def test_of_very_many_stages_that_failed_and_may_as_many_are_named_as_a_line_has() -> None:
+    program = f'(for "v" ({values(500, "x" * 180)}) (stages (stage "a" () (exec "x") t)))'
+    failed = {f"1.2.1.{turn}.1.1": "failed" for turn in range(1, 501)}
+    data, records = ran(f"(isolate (none) {program})", failed=failed)
+
+    found = named.allowed(data, records)
+
+    assert f"v={'x' * 180}0:a" == found[0]
+    assert trace.LINE_CAP // 2 < len(job.listed(found)) <= trace.LINE_CAP
 
 
 def test_where_only_the_path_tells_runs_apart_it_is_told() -> None:
