@@ -13,7 +13,7 @@ from itertools import islice
 from cit import schema, section, toml, wording
 from cit.errors import Bad
 from cit.section import Section
-from cit.tables import KINDS, RECORDS
+from cit.tables import KINDS, NEEDED, RECORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,10 +180,12 @@ def records(lines: Iterator[bytes], line: int = 1) -> Iterator[Bad]:
     for number, text in enumerate(lines, line):
         match = re.fullmatch(_RECORD, text.removesuffix(b"\n"))
         if match:
-            columns = RECORDS.get(match[1].decode())
-            if columns is None or match[3].count(b"\t") >= len(columns):
+            kind = match[1].decode()
+            columns = RECORDS.get(kind, ())
+            needed = NEEDED.get(kind, len(columns))
+            if match[3].count(b"\t") >= needed:
                 continue
-            words = " ".join(columns)
+            words = " ".join([*columns[:needed], *(f"[{word}]" for word in columns[needed:])])
             message = f"expected the columns {words} after RUN, found {match[3].count(b'	')}"
         elif text.endswith(b"\x18\n") or not text.endswith(b"\n"):
             continue

@@ -528,3 +528,16 @@ RECORDS: dict[str, tuple[str, ...]] = {
     'collect': ('who',),
     'seal': ('who', 'sha256'),
 }
+
+# How many of them a record has at least, where some were added later.
+NEEDED: dict[str, int] = {
+    'ask': 4,
+    'answer': 3,
+    'wait': 1,
+    'park': 1,
+    'note': 2,
+    'hold': 2,
+    'release': 2,
+    'stop': 2,
+    'result': 2,
+}

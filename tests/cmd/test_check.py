@@ -262,3 +262,15 @@ def test_settings_have_no_program(cit: Cit, tmp_path: Path) -> None:
     ended = cit("check", "--lurch", path)
 
     assert (2, "") == (ended.code, ended.out)
+
+
+def test_what_cit_itself_wrote_into_a_job_is_right(cit: Cit) -> None:
+    cit("queue", "init")
+    id = cit("push", "--", "true").out.strip()
+    cit("hold", id)
+    cit("hold", "--release", id)
+    cit("run")
+
+    ended = cit("check", id)
+
+    assert (0, "", "") == (ended.code, ended.out, ended.err)

@@ -218,6 +218,19 @@ def test_a_trace_is_checked_by_its_columns() -> None:
     ] == said(bads)
 
 
+def test_columns_that_were_added_later_may_be_lacking() -> None:
+    lines = [
+        b"2026-11-21T20:37:01.123Z\twait\t1.2\t-\n",
+        b"2026-11-21T20:37:01.123Z\thold\t-\talice@laptop\t-\tb2e1\n",
+        b"2026-11-21T20:37:01.123Z\tresult\t-\tok\n",
+        b"2026-11-21T20:37:01.123Z\tresult\t-\tok\t0\n",
+    ]
+
+    bads = formats.check(job("") + section.TRACE + b"".join(lines))
+
+    assert [(7, 1, "expected the columns status code [allowed] after RUN, found 1")] == said(bads)
+
+
 def test_what_trace_py_writes_is_a_right_trace() -> None:
     output = trace.log(trace.stamp(0), "1.2", "out", b"%% trace 1 tab\n\x1b[0m\t\xff\n")
     records = [
