@@ -27,6 +27,7 @@ def culprit(runs: Sequence[Run], status: str) -> Run | None:
         ]  # fmt: skip
         if not below:
             return found
+        runs = below  # each level has some of those around it
         first = found.step in _SIDE_BY_SIDE
         inner = min(below, key=lambda run: history.order(run.path)) if first else below[-1]
         # The nearest on the way to it, since that may have several below it in turn.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from cit.blame import culprit
@@ -48,6 +50,25 @@ def test_the_innermost_run_to_which_the_job_owes_its_end(text: str, path: str) -
     found = culprit(runs(text), status)
 
     assert found and path == found.path
+
+
+class Counted(list[Run]):
+    """Runs, and how often all were gone through."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Run]:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_a_deep_program_is_not_gone_through_for_each_level() -> None:
+    paths = [".".join(["1"] * depth) for depth in range(1, 100)]
+    deep = Counted(runs(", ".join(f"{path} sequence failed 1" for path in paths)))
+
+    found = culprit(deep, "failed")
+
+    assert found and (paths[-1], True) == (found.path, deep.looks < 5)
 
 
 def test_nobody_is_to_blame_where_no_run_ended_so() -> None:
