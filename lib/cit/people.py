@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from cit import wording
+
 
 @cache
 def user(uid: int) -> str:
@@ -36,7 +38,7 @@ def lacking(rule: str) -> str:
             pwd.getpwnam(rule)
     except KeyError:
         kind = "group" if rule.startswith("@") else "user"
-        return f"no {kind} '{rule.removeprefix('@')}' on this machine"
+        return f"no {kind} '{wording.short(rule.removeprefix('@'))}' on this machine"
     return ""
 
 

@@ -40,6 +40,7 @@ def test_who_is_on_this_machine_or_stands_for_others_is_not_lacking() -> None:
 def test_who_is_not_on_this_machine_is_lacking_as_what_he_is() -> None:
     assert "no user 'no-one' on this machine" == people.lacking("no-one")
     assert "no group 'no-one' on this machine" == people.lacking("@no-one")
+    assert f"no user '{'x' * 60}...' on this machine" == people.lacking("x" * 100_000)
 
 
 def test_a_person_is_named_with_the_machine() -> None:
