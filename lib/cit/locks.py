@@ -30,15 +30,30 @@ def shown(path: str, byte: int) -> bool | None:
     None where it does not. Who may not open the file needs no right for this.
     """
     try:
-        inode = str(os.stat(path).st_ino)
+        called = _called(path)
         with open("/proc/locks", encoding="ascii") as file:
             words = [line.split() for line in file]
     except OSError:
         return None
-    # The device is left out: some file systems name another one here than to stat(2).
-    ours = [line[-2:] for line in words if "OFDLCK" in line and line[-3].endswith(f":{inode}")]
+    ours = [line[-2:] for line in words if "OFDLCK" in line and line[-3] == called]
     # Bytes that one holds beside one another are shown as one stretch.
     return any(int(first) <= byte <= int(last) for first, last in ours if last != "EOF")
+
+
+def _called(path: str) -> str:
+    """What the kernel calls a file where it lists locks."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        inode = os.fstat(fd).st_ino
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            mount = dict(line.split(":", 1) for line in file)["mnt_id"].strip()
+    finally:
+        os.close(fd)
+    # Not that of stat(2), which on some file systems is another one.
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        devices = dict(line.split(" ", 3)[0:3:2] for line in file)
+    major, minor = map(int, devices.get(mount, "0:0").split(":"))
+    return f"{major:02x}:{minor:02x}:{inode}"
 
 
 class Locks:

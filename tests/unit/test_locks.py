@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import cit
 from cit import locks
+
+LIB = str(Path(cit.__file__).parents[1])
 
 
 @pytest.fixture
@@ -69,6 +73,30 @@ def test_all_can_see_that_a_byte_is_held(tmp_path: Path, byte: int) -> None:
         ]
 
     assert not locks.shown(path, byte)
+
+
+ELSEWHERE = """
+import os, sys
+from cit import locks
+paths = ["one/locks", "other/locks"]
+with locks.Locks(paths[0]) as one, locks.Locks(paths[1]):
+    one.hold(7)
+    same = len({os.stat(path).st_ino for path in paths}) == 1
+    print(same, *(locks.shown(path, 7) for path in paths))
+"""
+
+
+@pytest.mark.usefixtures("system")
+def test_a_file_of_the_same_number_on_another_file_system_is_not_taken_for_it(
+    tmp_path: Path,
+) -> None:
+    mounts = "mkdir one other && mount -t tmpfs cit one && mount -t tmpfs cit other"
+    words = ["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", sys.executable, "-c"]
+
+    ended = subprocess.run([*words, ELSEWHERE], cwd=tmp_path, env={"PYTHONPATH": LIB},
+                           capture_output=True, text=True, check=True)  # fmt: skip
+
+    assert "True True False" == ended.stdout.strip()
 
 
 def test_of_a_file_that_is_not_there_nothing_is_known(tmp_path: Path) -> None:
