@@ -84,9 +84,10 @@ def mark(queue: Queue, found: Name, run: str) -> None:
 def marked(queue: Queue, found: Name, run: str) -> int | None:
     """The uid of who says that he has answered a question; None where nobody does."""
     try:
-        return os.lstat(os.path.join(queue.path, "answers", f"{found.id}.{run}-{MARK}")).st_uid
+        mark = os.lstat(os.path.join(queue.path, "answers", f"{found.id}.{run}-{MARK}"))
     except OSError:
         return None
+    return mark.st_uid if mark.st_nlink == 1 else None  # more: somebody's link to another's file
 
 
 def pending(queue: Queue, id: str = "") -> list[Wish]:
