@@ -100,10 +100,14 @@ def expression(asked: Asked) -> lurch.Node:
 
 def isolations(asked: Asked) -> set[tuple[str, str]]:
     """Every isolation that a command of it may run in: kind and spec."""
-    found = set(_isolations(asked.tree))
+    return {isolation for _, isolation in isolating(asked)}
+
+
+def isolating(asked: Asked) -> Iterator[tuple[Node, tuple[str, str]]]:
+    """The same in the order of the program, each with the step that says so."""
+    yield from _isolations(asked.tree)
     if asked.job.get("needs", {}).get("check"):
-        found.add(isolation(asked.job))  # where what it needs is looked for
-    return found
+        yield asked.tree, isolation(asked.job)  # where what it needs is looked for
 
 
 def priority(asked: Asked) -> int:
@@ -128,12 +132,12 @@ def _said(node: Node, name: str) -> Iterator[int]:
         yield from _said(child, name)
 
 
-def _isolations(node: Node) -> Iterator[tuple[str, str]]:
+def _isolations(node: Node) -> Iterator[tuple[Node, tuple[str, str]]]:
     if node.isolate:
-        yield node.isolate
+        yield node, node.isolate
     if node.step == "isolate":
         builder = node.children[node.args["builder"]]
-        yield builder.step, str(next(iter(builder.args.values()), ""))
+        yield builder, (builder.step, str(next(iter(builder.args.values()), "")))
     for child in node.children:
         yield from _isolations(child)
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 from cit import asked, isolation, name, people, program, schema, tables, whom, wording
-from cit.errors import BAD, MISSING, USAGE, Bad, Failure
+from cit.errors import MISSING, USAGE, Bad, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -158,18 +158,20 @@ def composed(
 ) -> Asked:
     """The job that a text asks for, if its steps can be isolated, and those whom it asks are here.
 
-    `whose` text it is stands before what is wrong with it. Raises Bad, Failure(BAD).
+    `whose` text it is stands before what is wrong with it. Raises Bad, with its place there.
     """
     try:
         made = asked.compose(data, id, queue, called, changes)
         whom.check(made.tree, data, people.lacking)
+        right = set()
+        for node, where in asked.isolating(made):
+            wrong = None if where in right else isolation.complaint(*where)
+            if wrong:
+                raise whom.unisolated(data, node, where, wrong)
+            right.add(where)
     except Bad as bad:
         bad.path = whose
         raise
-    for kind, spec in sorted(asked.isolations(made)):
-        wrong = isolation.complaint(kind, spec)
-        if wrong:
-            raise Failure(BAD, f"{whose}: {wrong}")
     return made
 
 

@@ -1,14 +1,18 @@
-"""Whether the people whom a program names are there: else nobody could answer what it asks."""
+"""Whether those whom a program names are there, and where in its text it names what is not.
+
+A place is looked for only once something is wrong: the tree has those of its steps alone.
+"""
 
 from __future__ import annotations
 
-from cit import formats, lurch, section
+from cit import formats, lurch, section, toml
 from cit.errors import Bad
 from cit.wants import PEOPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from cit.wants import Node
 
@@ -21,7 +25,7 @@ def check(tree: Node, data: bytes, lacking: Callable[[str], str]) -> None:
     for node, word in _named(tree):
         wrong = lacking(word)
         if wrong:
-            raise _bad(data, node, word, f"'{node.step}': {wrong}")
+            raise bad(data, node, f"'{node.step}': {wrong}", word)
 
 
 def _named(tree: Node) -> Iterator[tuple[Node, str]]:
@@ -40,14 +44,48 @@ def _named(tree: Node) -> Iterator[tuple[Node, str]]:
             yield from ((node, word) for word in node.args[arg])
 
 
-def _bad(data: bytes, node: Node, word: str, message: str) -> Bad:
+def bad(data: bytes, node: Node, message: str, word: str = "") -> Bad:
+    """A complaint about a step, or about a word in it, with its place in a text of a job."""
     body = section.find(formats.sections(data), "program")
-    if body is None or body.format != "lurch":
-        return Bad(message)  # in other forms there are no places for it
+    if body is None or body.format == "sh":
+        return Bad(message)  # a script has no steps
     text = body.body.decode("utf-8", "surrogateescape")
-    line, column = _place(lurch.read(text), node, word)
+    line, column = node.line, node.column
+    if body.format == "lurch" and word:
+        line, column = _place(lurch.read(text), node, word)
     shown = text.split("\n", line)[line - 1]
     return Bad(message, body.line + line, column, shown if len(shown) <= lurch.SHOWN else "")
+
+
+def unisolated(data: bytes, node: Node, isolation: tuple[str, str], message: str) -> Bad:
+    """A complaint about an isolation, a kind and its spec, that a step is to run in."""
+    sections = formats.sections(data)
+    program = section.find(sections, "program")
+    if formats.is_program(data) or (program is not None and program.format == "lurch"):
+        return bad(data, node, message)  # Lurch says so itself
+    # Else a key of one of the tables says it, or that of the job; or nothing in this text.
+    for part in (program, section.find(sections, "job")):
+        if part is None or part.format != "toml":
+            continue
+        whole = not part.line and not data.startswith(b"%%")  # a plain file has all in one text
+        text, line = (data, 1) if whole else (part.body, part.line + 1)
+        value = toml.loads(text, line, len(text))
+        for path in _isolations(value, isolation):
+            return Bad(message, *toml.finder(text.decode(), line)(path))
+    return bad(data, node, message)
+
+
+def _isolations(
+    value: dict[str, Any], isolation: tuple[str, str]
+) -> Iterator[tuple[str | int, ...]]:
+    """The paths of the keys that say this isolation: those of stages first."""
+    kind, spec = isolation
+    key = {"docker": "image"}.get(kind, kind)
+    for at, table in enumerate(value.get("stage", ())):
+        if table.get(key) == spec:
+            yield "stage", at, key
+    if value.get("isolate", "none") == ":".join(filter(None, isolation)):
+        yield ("isolate",)
 
 
 def _place(form: lurch.Node, node: Node, word: str) -> tuple[int, int]:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pytest
 
+from cit import isolation
+
 
 class Ended(Protocol):
     code: int
@@ -274,3 +276,32 @@ def test_what_cit_itself_wrote_into_a_job_is_right(cit: Cit) -> None:
     ended = cit("check", id)
 
     assert (0, "", "") == (ended.code, ended.out, ended.err)
+
+
+UNISOLATED = {
+    '(isolate (none)\n  (isolate (docker "x") (exec "x")))\n': (2, 12),
+    '[[stage]]\nname = "a"\n[[stage]]\nname = "b"\n  image = "x"\nrun = "x"\n': (5, 3),
+    'isolate = "docker:x"\nprogram = """\na:\n  x\n"""\n': (1, 1),
+    'program = "#!/bin/x"\nisolate = "docker:x"\n': (2, 1),
+    '%% job 1 toml\nname = "x"\nisolate = "docker:x"\n%% program 1 sh\nx\n': (3, 1),
+    '%% job 1 toml\n%% program 1 toml\n[[stage]]\nname = "a"\nimage = "x"\nrun = "x"\n': (5, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNISOLATED)
+def test_an_isolation_that_is_not_there_is_refused_with_its_place_when_checked_and_when_pushed(
+    cit: Cit, tmp_path: Path, text: str
+) -> None:
+    if isolation.find("docker"):
+        pytest.skip("there is one for every step")
+    path = tmp_path / "x"
+    path.write_text(text)
+    cit("queue", "init")
+
+    checked, pushed = cit("check", path), cit("push", "--dry-run", path)
+
+    line, column = UNISOLATED[text]
+    start = f"{path}:{line}:{column}: no isolation 'docker'\n  {text.splitlines()[line - 1]}\n"
+    shown = f"{start}  {' ' * (column - 1)}^\n"
+    assert (65, "", shown) == tuple(checked)
+    assert (65, "", f"cit-push: {shown}") == tuple(pushed)

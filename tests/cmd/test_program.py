@@ -218,7 +218,8 @@ def test_a_program_that_no_isolation_is_there_for_is_stored_and_not_started(
     started = cit("program", "start", "later")
 
     assert (0, 65) == (stored.code, started.code)
-    assert "cit-program: program 'later': no isolation 'docker'\n" == started.err
+    shown = f"cit-program: program 'later':1:10: no isolation 'docker'\n  {text}\n           ^\n"
+    assert shown == started.err
 
 
 # --- rights ----------------------------------------------------------------------------------

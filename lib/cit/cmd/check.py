@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import asked, formats, locate, lurch, name, people, whom
+from cit import asked, formats, locate, lurch, name, request
 from cit.errors import BAD, DENIED, DONE, MISSING, USAGE, Bad, Failure
 from cit.options import Parser
 
@@ -59,14 +59,14 @@ def _complaints(path: str, data: bytes) -> list[str]:
 def _program(data: bytes) -> list[Bad]:
     """What cit-push would say of the rest: the program, once the sections are right."""
     try:
-        whom.check(_compose(data).tree, data, people.lacking)
+        _compose(data)
     except Bad as bad:
         return [bad]
     return []
 
 
 def _compose(data: bytes) -> asked.Asked:
-    return asked.compose(data, name.make(0, bytes(10)), "check", "check", {})
+    return request.composed("", data, name.make(0, bytes(10)), "check", "check", {})
 
 
 def _lurch(path: str, data: bytes) -> str:
