@@ -9,13 +9,19 @@ from cit.errors import AWAY, DENIED, MISSING, NO, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cit.queue import Queue
+
+    Tell = Callable[[Queue, str, str], None]
 
 FIRST, LAST = 0.01, 0.5  # seconds between two looks: soon at first, then seldom
 
 
-def wait(queue: Queue, id: str, called: str) -> int:
+def wait(queue: Queue, id: str, called: str, tell: Tell | None = None) -> int:
     """The job's code, once it has one; NO where the queue refused it.
+
+    `tell` is called with the job as long as it is waited for, a few times a second.
 
     Raises Failure(MISSING) where the job is gone, DENIED where it may not be seen, AWAY where
     its queue is not there any more.
@@ -39,5 +45,7 @@ def wait(queue: Queue, id: str, called: str) -> int:
             raise Failure(MISSING, f"job '{id}' is not to be seen here any more")
         # It may have left the drop box just now, after a look at where it went.
         missed = state == sight.GONE
+        if tell:
+            tell(queue, id, called)
         time.sleep(pause)
         pause = min(pause * 2, LAST)

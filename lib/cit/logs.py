@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 from cit import files, job, jobfile, name, printed, queue, section, trace, watch
 from cit.errors import BAD, MISSING, USAGE, Failure
@@ -153,10 +154,14 @@ class Log:
         self.close()
 
 
-def admitted(where: Queue, found: Name) -> Name:
-    """Wait until a job is out of the drop box. Raises Failure(BAD) where it was refused."""
+def admitted(where: Queue, found: Name, tell: Callable[[Queue, str, str], None]) -> Name:
+    """Wait until a job is out of the drop box. Raises Failure(BAD) where it was refused.
+
+    `tell` is called with it every now and then.
+    """
     with watch.Watch(os.path.join(where.path, "in")) as watching:
         while found.state == "in":
+            tell(where, found.id, found.name)
             watching.wait(RESCAN)
             found = where.now(found.id) or where.find(found.id)
     if found.state == "bad":
@@ -229,3 +234,15 @@ def took(where: Queue, called: str, count: int = 5) -> list[float]:
         if end.status == "ok" and claims:
             times.append(trace.seconds(end.finished) - trace.seconds(claims[-1].time))
     return times
+
+
+def bottom(log: Log, state: job.Job, usual: float) -> str:
+    """The line at the bottom of a terminal: which step runs, and how far the job may be."""
+    from cit import progress, table, terminal  # most logs are read elsewhere, or have ended
+
+    called = log.name.name
+    if not state.claimed:
+        return f"{called}  waits"
+    took = time.time() - trace.seconds(state.claimed)
+    text = progress.line(called, progress.steps(state.open, (), log.called), took, usual)
+    return table.cut(table.visible(text), terminal.width(2) - 1)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cit.asked import Asked
+    from cit.follow import Tell
     from cit.home import Receipt
     from cit.queue import Queue
 
@@ -36,8 +37,10 @@ class Posting:
             send.keep(job, self.path)
         self._receipts.append(send.receipt("kept" if self.away else "pushed", job, self.path))
 
-    def settle(self, *, wait: bool) -> int:
+    def settle(self, *, wait: bool, tell: Tell | None = None) -> int:
         """With `wait`, wait until all have ended; the highest of their codes.
+
+        `tell` is called with the one that is waited for.
 
         Raises Failure(AWAY) where one had to be kept.
         """
@@ -48,7 +51,8 @@ class Posting:
         from cit import follow  # few stay for that
 
         queue = self.queue
-        return max((follow.wait(queue, r.id, r.name) for r in self._receipts), default=DONE)
+        codes = (follow.wait(queue, r.id, r.name, tell) for r in self._receipts)
+        return max(codes, default=DONE)
 
     def __enter__(self) -> Posting:
         return self

@@ -73,6 +73,17 @@ def why(seen: Seen, now: float, machine: Machine) -> Reason:
     return _ended(queue, found, told, now)
 
 
+def idle(seen: Seen, now: float, machine: Machine) -> str:
+    """The sentence of why() where a job does not go on; "" where it does, or has ended."""
+    if seen.name.state in ("done", "bad"):
+        return ""
+    sentence, details = why(seen, now, machine)
+    if not sentence.startswith("is running"):
+        return sentence
+    waits = "; ".join(detail[1] for detail in details if detail[0] == "waits")
+    return f"is running: {waits}" if waits else ""
+
+
 def _out_of_sight(seen: Seen) -> Reason:
     path, state = seen.path, seen.name.state
     if state == sight.OUTBOX:

@@ -6,17 +6,17 @@ import argparse
 import sys
 import time
 
-from cit import config, files, job, locate, logs, printed, progress, table, terminal, trace, watch
+from cit import config, files, job, locate, logs, printed, progress, terminal, watch
 from cit.errors import DONE, MISSING, USAGE, Failure
 from cit.options import Parser
 from cit.printed import Look, Printer
+from cit.silence import Silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from cit.logs import Log
-    from cit.printed import Block
+    from cit.logs import Log, Wanted
 
 STREAMS = ("out", "err", "cit")
 
@@ -60,7 +60,8 @@ def main(argv: list[str]) -> int:
     seen, run = locate.run(args.job, args.queue)
     if seen.queue is None or seen.name.state not in logs.READABLE:
         raise Failure(MISSING, f"no log of '{seen.name.id}' is here: cit-why tells why")
-    found = logs.admitted(seen.queue, seen.name) if args.follow else seen.name
+    silence = Silence("cit-logs")
+    found = logs.admitted(seen.queue, seen.name, silence.tell) if args.follow else seen.name
     with logs.Log(seen.queue, found) as log:
         printer = _printer(args, log, run)
         wanted = logs.selection(run, args.stream or STREAMS[: 2 if args.raw else 3], since)
@@ -68,7 +69,9 @@ def main(argv: list[str]) -> int:
             for block in log.last(args.number, wanted):
                 printer.block(block)
             printer.flush()
-        return (_follow if args.follow else _print)(log, run, wanted, printer)
+        if args.follow:
+            return _follow(log, run, wanted, printer, silence)
+        return _print(log, run, wanted, printer)
 
 
 def _printer(args: argparse.Namespace, log: Log, run: str) -> Printer:
@@ -99,7 +102,7 @@ def _pieces(log: Log, run: str, printer: Printer) -> Iterator[bytes]:
         yield data
 
 
-def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+def _print(log: Log, run: str, wanted: Wanted, printer: Printer) -> int:
     for data in _pieces(log, run, printer):
         for block in filter(wanted, printed.blocks(data)):
             printer.block(block)
@@ -112,7 +115,7 @@ def _print(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer
     return DONE
 
 
-def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printer) -> int:
+def _follow(log: Log, run: str, wanted: Wanted, printer: Printer, silence: Silence) -> int:
     """Print until the end of the job, or of the run; its code."""
     with terminal.Line() as line, watch.Watch(f"/proc/self/fd/{log.fd}") as watching:
         line.wanted = line.wanted and terminal.there(1)
@@ -124,21 +127,13 @@ def _follow(log: Log, run: str, wanted: Callable[[Block], bool], printer: Printe
                 line.clear()
                 for block in filter(wanted, printed.blocks(data)):
                     printer.block(block)
+                    silence.broken()
                 printer.flush()
                 logs.turn(state, data)
             code = logs.code(state, run)
             if code is not None:
                 printer.end()
                 return code
-            line.show(_progress(log, state, usual))
+            silence.tell(log.queue, log.name.id, log.name.name, line.clear)
+            line.show(logs.bottom(log, state, usual))
             watching.wait(logs.RESCAN)
-
-
-def _progress(log: Log, state: job.Job, usual: float) -> str:
-    name = log.name.name
-    if not state.claimed:
-        return f"{name}  waits"
-    took = time.time() - trace.seconds(state.claimed)
-    at = progress.steps(state.open, (), log.called)
-    text = progress.line(name, at, took, usual)
-    return table.cut(table.visible(text), terminal.width(2) - 1)

@@ -10,6 +10,7 @@ from cit.errors import DONE, USAGE, Bad, Failure
 from cit.options import Parser
 from cit.posting import Posting
 from cit.queue import Queue
+from cit.silence import Silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def _start(queue: Queue, args: argparse.Namespace) -> int:
         posting.post(job, fresh=True)
         if not args.quiet:
             print(id, flush=True)
-    return posting.settle(wait=args.wait)
+    tell = None if args.quiet else Silence("cit-program").tell
+    return posting.settle(wait=args.wait, tell=tell)
 
 
 def _ls(queue: Queue, args: argparse.Namespace) -> int:

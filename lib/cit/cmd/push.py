@@ -9,6 +9,7 @@ from cit import home, request, send, start
 from cit.errors import DONE, USAGE, Failure
 from cit.options import Parser
 from cit.posting import Posting
+from cit.silence import Silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def main(argv: list[str]) -> int:
             if not args.quiet:
                 sys.stdout.write(job.job["id"] + ("\0" if args.null else "\n"))
                 sys.stdout.flush()
-    return posting.settle(wait=args.wait)
+    tell = None if args.quiet else Silence("cit-push").tell
+    return posting.settle(wait=args.wait, tell=tell)
 
 
 def _target(option: str | None) -> tuple[Queue | None, str, send.Away | None]:
