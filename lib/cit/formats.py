@@ -54,9 +54,24 @@ def check(data: bytes, kind: str = "job") -> list[Bad]:
             bads = complaints(kind, toml.loads(data, 1, KINDS[kind].cap), data)
         else:
             bads = _complaints(sections(data), {}, filled=False)
-        return sorted(islice(bads, MOST), key=lambda bad: (bad.line, bad.column))
+        return sorted(islice(bads, MOST), key=_place)
     except Bad as bad:
-        return [bad]
+        return _with_others(data, bad)
+
+
+def _with_others(data: bytes, first: Bad) -> list[Bad]:
+    """All that is wrong with the keys of a plain file, of which sections() raised the first."""
+    try:
+        value = toml.loads(data, 1, KINDS["plain"].cap)
+    except Bad:
+        return [first]
+    bads = sorted(islice(complaints("plain", value, data), MOST), key=_place)
+    told = (str(first), *_place(first))
+    return bads if told in ((str(bad), *_place(bad)) for bad in bads) else [first]
+
+
+def _place(bad: Bad) -> tuple[int, int]:
+    return bad.line, bad.column
 
 
 def read(data: bytes, *, filled: bool = False) -> Job:

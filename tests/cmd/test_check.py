@@ -101,6 +101,23 @@ def test_a_file_called_queue_toml_is_checked_as_one(cit: Cit, tmp_path: Path) ->
     assert ended.err.startswith(f"{path}:2:1: unknown key 'polcy', did you mean 'policy'?")
 
 
+def test_all_that_is_wrong_with_the_keys_of_a_plain_file_is_said(cit: Cit) -> None:
+    text = 'nmae = "x"\npriorty = 3\n[limits]\ntmie = 3\n[[stage]]\nname = "a"\nrnu = "x"\n'
+    text += '[[stage]]\nname = "b"\ntimeout = "soon"\n'
+
+    ended = cit("check", "-", input=text)
+
+    said = [line for line in ended.err.splitlines() if line.startswith("-:")]
+    assert 65 == ended.code
+    assert [
+        "-:1:1: unknown key 'nmae', did you mean 'name'?",
+        "-:2:1: unknown key 'priorty', did you mean 'priority'?",
+        "-:4:1: unknown key 'tmie', did you mean 'time'?",
+        "-:7:1: unknown key 'rnu', did you mean 'run'?",
+        '-:10:1: expected a duration such as "10m", found "soon"',
+    ] == said
+
+
 def test_all_files_are_checked_and_a_bad_one_tells_more_than_a_missing_one(
     cit: Cit, tmp_path: Path
 ) -> None:
