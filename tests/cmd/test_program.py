@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import asked, demo, programs, trace
+from cit import asked, demo, isolation, programs, trace
 from cit.queue import Queue
 from cit.trace import Record
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Terminal = Callable[..., str]
 
-TOP = Path(__file__).resolve().parents[2]
 START = 1795293421.0
 HELLO = """\
 ; greets
@@ -211,7 +210,7 @@ def test_a_program_that_no_isolation_is_there_for_is_stored_and_not_started(
     cit: Cit, queue: Queue
 ) -> None:
     text = '(isolate (docker "debian:stable") (exec "/bin/true"))'
-    if (TOP / "lib" / "cit" / "isolate" / "docker.py").exists():
+    if isolation.find("docker"):
         pytest.skip("there is one for every step")
 
     stored = cit("program", "import", "later", input=text)
@@ -500,13 +499,26 @@ def test_a_terminal_shows_runs_in_columns_and_says_that_there_are_more(
 def test_a_queue_can_come_with_programs_to_try(cit: Cit) -> None:
     ended = cit("queue", "init", "--demo")
 
-    assert (0, "", "") == (ended.code, ended.out, ended.err)
+    assert (0, "") == (ended.code, ended.out)
     lines = cit("program", "ls").out.splitlines()
     assert sorted(demo.PROGRAMS) == [line.split("\t")[0] for line in lines]
     assert (
         '(isolate\n  (chroot "busybox")\n  (exec "/bin/ls"\n    ("/bin")\n    () null))\n'
         == cit("program", "export", "test chroot").out
     )
+
+
+def test_a_demo_program_that_cannot_be_started_is_told_of(cit: Cit) -> None:
+    if isolation.find("docker"):
+        pytest.skip("there is one for every step")
+
+    ended = cit("queue", "init", "--demo")
+    started = cit("program", "start", "test container")
+
+    why = "no isolation 'docker'"
+    assert f"cit-queue: program 'test container' cannot be started: {why}\n" == ended.err
+    assert 65 == started.code
+    assert why in started.err
 
 
 @pytest.mark.parametrize(("called", "needs", "printed"), [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cit import amount, config, home, layout, manager, overview
+from cit import amount, config, home, manager, overview
 from cit.errors import DONE, NO, USAGE, Failure
 from cit.options import Parser
 from cit.queue import Queue
@@ -84,16 +84,16 @@ def main(argv: list[str]) -> int:
 
 
 def _init(path: str, args: argparse.Namespace) -> int:
+    from cit import fresh
+
     keys = ("name", "slots", "push", "readers", "none", "start")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
-    layout.create(path, given, args.group)
-    home.know(path)
-    if args.demo:
-        from cit import demo, programs
-
-        for called, text in demo.PROGRAMS.items():
-            programs.store(Queue(path), called, text.encode(), reason="init --demo")
+    fresh.make(path, given, args.group, _say, demo=args.demo)
     return DONE
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"cit-queue: {text}\n")
 
 
 def _tick(queue: Queue, args: argparse.Namespace) -> int:
