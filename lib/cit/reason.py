@@ -236,7 +236,7 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
 
 def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     parts = [f"ended {told.status} {_ago(told.finished, now)}" if told.finished else "ended"]
-    more = row.ending(told)
+    more = row.ending(told, _names(queue, found))
     if more:
         parts[0] += f" ({more})"
     first = _first_claim(queue, found)
@@ -286,10 +286,17 @@ def _waited(told: Job, until: str) -> str:
 
 
 def _blame(queue: Queue, found: Name, told: Job) -> list[Detail]:
-    """The innermost run to which the job owes how it ended, and what the runner said."""
-    if told.status in ("ok", "cancelled"):
+    """The innermost run to which the job owes how it ended, and what the runner said.
+
+    Where only a run was stopped it is that one, as it was named.
+    """
+    stop = row.stop(told)
+    if told.status == "ok":
         return []
-    worst = blame.culprit(list(told.runs.values()), told.status)
+    if told.status == "cancelled" and (stop is None or stop.run == "-"):
+        return []
+    runs = told.runs
+    worst = runs.get(stop.run) if stop else blame.culprit(list(runs.values()), told.status)
     details: list[Detail] = []
     name = _names(queue, found).alone(worst.path) if worst else ""
     if worst:

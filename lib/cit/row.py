@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cit.name import Name
     from cit.queue import Queue
     from cit.sight import Seen
+    from cit.trace import Record
 
     class Row(NamedTuple):
         id: str
@@ -144,17 +145,28 @@ def _done(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
     worked = job.worked(end, end.claimed or told.claimed)
     took = "" if worked is None else f"{worked:.3f}"
+    stopped = stop(end)
+    names = _names(queue, found) if stopped and stopped.run != "-" else str
     return Row(found.id, "done", end.finished, found.name, told.who, end.host or told.host,
-               end.status, took, ending(end), queue.path, job.listed(end.allowed))  # fmt: skip
+               end.status, took, ending(end, names), queue.path,
+               job.listed(end.allowed))  # fmt: skip
 
 
-def ending(end: Job) -> str:
-    """More about how a job ended than its status says."""
+def stop(end: Job) -> Record | None:
+    """The wish to which a job that was cancelled owes its end: of all of it, else of a run."""
     stops = [act for act in end.acts if act.kind == "stop"]
-    stop = end.stop or (stops[-1] if stops else None)
-    if end.status == "cancelled" and stop:
-        why = column(stop, 1)
-        return f"stopped by {column(stop, 0)}" + (f": {why}" if why else "")
+    found = end.stop or (stops[-1] if stops else None)
+    return found if end.status == "cancelled" else None
+
+
+def ending(end: Job, called: Callable[[str], str] = str) -> str:
+    """More about how a job ended than its status says. `called` tells the names of runs."""
+    stopped = stop(end)
+    if stopped:
+        who, why, run = column(stopped, 0), column(stopped, 1), stopped.run
+        name = called(run) if run != "-" else ""
+        what = f"{'run' if name == run else 'stage'} {name} was " if name else ""
+        return f"{what}stopped by {who}" + (f": {why}" if why else "")
     if end.status == "expired":
         return "nobody started it in time"
     if end.status == "signal" and end.code.isdecimal():

@@ -114,6 +114,15 @@ def test_a_job_that_was_stopped_tells_who_did_it(made: Made, cit: Cit) -> None:
     assert ["cancelled", "3.000", "stopped by bob@laptop: wrong branch"] == row[6:9]
 
 
+def test_of_a_job_of_which_a_run_was_stopped_that_run_is_told(made: Made, cit: Cit) -> None:
+    stop = Record(at(4), "stop", "1.2", ("bob@laptop", ""))
+    made.finished("stopped", claim(2), stop, status="cancelled", code=130)
+
+    (row,) = columns(cit("ls").out)
+
+    assert "run 1.2 was stopped by bob@laptop" == row[8]
+
+
 @pytest.mark.parametrize(
     ("status", "allowed", "reason"),
     [

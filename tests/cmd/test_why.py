@@ -313,6 +313,53 @@ def test_a_stopped_job_says_who_stopped_it(made: Made, cit: Cit) -> None:
     )
 
 
+STAGES = """\
+[[stage]]
+name = "a"
+run = "sleep 10"
+[[stage]]
+name = "b"
+run = "true"
+"""
+
+
+def test_a_stage_that_was_stopped_is_named_and_can_be_done_again(made: Made, cit: Cit) -> None:
+    id = made.finished(
+        "half",
+        record(at(2), "begin", "1", "stages", "1"),
+        record(at(2), "begin", "1.1", "stage", "1"),
+        record(at(3), "stop", "1.1", "bob@laptop", "slow"),
+        record(at(4), "end", "1.1", "cancelled", "130"),
+        record(at(4), "end", "1", "cancelled", "130"),
+        program=STAGES, form="toml", status="cancelled", code=130,
+    )  # fmt: skip
+
+    sentence, details = why(cit, "half")
+
+    assert "(stage a was stopped by bob@laptop: slow); " in sentence
+    assert [
+        ["run", "1.1", "stage", "cancelled", "130", "a"],
+        ["do", "cit-logs", f"{id}:a"],
+        ["do", f"cit-push --again {id} --from a"],
+    ] == details
+
+
+def test_a_job_that_was_stopped_as_a_whole_names_no_run(made: Made, cit: Cit) -> None:
+    made.finished(
+        "whole",
+        record(at(2), "begin", "1", "exec", "1"),
+        record(at(3), "stop", "1", "bob@laptop", ""),
+        record(at(3), "stop", "-", "bob@laptop", ""),
+        record(at(4), "end", "1", "cancelled", "130"),
+        status="cancelled", code=130,
+    )  # fmt: skip
+
+    sentence, details = why(cit, "whole")
+
+    assert "(stopped by bob@laptop); " in sentence
+    assert [] == details
+
+
 # --- elsewhere -------------------------------------------------------------------------------
 
 
