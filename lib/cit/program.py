@@ -138,7 +138,7 @@ def _value(step: str, arg: Arg, form: lurch.Node) -> Any:
     """The value of a form that is no child, if it is of the kind declared."""
     if arg.kind in (STRINGS, INTEGERS, SETTINGS, WORDS, PEOPLE):
         if form.kind != lurch.LIST:
-            raise _bad(form, f"'{step}': '{arg.name}' is a list in brackets")
+            raise _bad(form, f"'{step}': '{arg.name}' is a list in parentheses")
         return tuple(_single(step, arg, item) for item in form.value)
     return _single(step, arg, form)
 
@@ -149,6 +149,8 @@ def _single(step: str, arg: Arg, form: lurch.Node) -> Any:
     if arg.kind in (STRING, TEXT, STRINGS, SETTINGS):
         if form.kind != lurch.STRING:
             complaint = "is a string in double quotes"
+            if form.kind == lurch.SYMBOL:
+                complaint += f": write {lurch.write(lurch.string(value))}"
         elif "\0" in value and arg.kind != TEXT:
             complaint = "holds a NUL byte, which no command can be given"
         elif arg.kind == SETTINGS and value.find("=") < 1:

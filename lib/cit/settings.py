@@ -20,7 +20,8 @@ def effective(key: str) -> tuple[str | None, str]:
 def _at_first(key: str) -> str | None:
     if key == "queue":
         return os.path.join(config.home(), "queue")
-    return {"grace": "10s", "job_uid": "61999", "color": "auto"}.get(key)
+    found = _SCHEMA[key].get("default")
+    return None if found is None else str(found)
 
 
 def changed(text: str, key: str, value: str | None) -> str:

@@ -181,7 +181,7 @@ WRONG = {
         61, "'approve': no user 'no-one' on this machine"),
     '(await artefact "tree")': (17, "'await': 'tree' is not JOB/ARTEFACT"),
     "(pause -1)": (8, "'pause': 'seconds' is at least 0"),
-    '(for v "a" (no-op))': (8, "'for': 'values' is a list in brackets"),
+    '(for v "a" (no-op))': (8, "'for': 'values' is a list in parentheses"),
     "(sequence (no-op)": (1, "'(' without its ')'"),
 }  # fmt: skip
 

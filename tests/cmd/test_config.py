@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cit import settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,6 +39,17 @@ def test_what_else_is_in_the_file_stays(cit: Cit, file: Path) -> None:
     assert '# mine\ncolor = "auto"\n\n# color = "always"\ngrace = "1m"\nslots = 3\n' == (
         file.read_text()
     )
+
+
+@pytest.mark.parametrize("key", settings.KEYS)
+def test_a_setting_is_described_in_its_page(key: str) -> None:
+    page = Path(__file__).resolve().parents[2] / "man" / "cit-config.5"
+
+    assert f"\n.It Ic {key}\n" in page.read_text()
+
+
+def test_what_a_setting_is_at_first_is_told(cit: Cit) -> None:
+    assert (0, "10s\tdefault\n", "") == cit("config", "get", "--origin", "patience")
 
 
 def test_a_setting_is_removed(cit: Cit, file: Path) -> None:

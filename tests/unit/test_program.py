@@ -111,7 +111,7 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
         ("(wait () () () (13))", (1, 17), "'wait': 'months' is at most 12"),
         ("(wait () () ()\n () (8))", (2, 6), "'wait': 'weekdays' is at most 7"),
         ("(wait (1.0))", (1, 8), "'wait': 'minutes' is a whole number"),
-        ("(wait 0)", (1, 7), "'wait': 'minutes' is a list in brackets"),
+        ("(wait 0)", (1, 7), "'wait': 'minutes' is a list in parentheses"),
         ("(wait () () (31) (2))", (1, 13),
          "'wait': it never comes: none of these months has such a day"),
         ("(wait () () (31) (2 4 6 9 11) ())", (1, 13),
@@ -119,7 +119,7 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
         ("(wait () () () () () ())", (1, 22), "one argument too many for 'wait'"),
         ('(approve "1" "Go?")', (1, 14), "'approve': 'default' is t or f"),
         ('(approve 1 "Go?" yes)', (1, 18), "'approve': 'default' is t or f"),
-        ('(approve 1 "Go?" f "alice")', (1, 20), "'approve': 'who' is a list in brackets"),
+        ('(approve 1 "Go?" f "alice")', (1, 20), "'approve': 'who' is a list in parentheses"),
         ('(approve 1 "Go?" f (alice))', (1, 21), "'approve': 'who' is a list of users and groups, "
          "such as (\"alice\" \"@team\")"),
         *[(f'(approve 1 "Go?" f ("{who}"))', (1, 21), "'approve': 'who' can hold names of users "
@@ -154,13 +154,15 @@ def test_exec_has_both_spellings_and_its_end_may_be_left_out(text: str, args: ob
          "the template: busybox or host"),
         ('(isolate (chroot "") (no-op 0))', (1, 18), "'chroot': 'template' is empty"),
         ("(isolate (chroot busybox) (no-op 0))", (1, 18),
-         "'chroot': 'template' is a string in double quotes"),
+         "'chroot': 'template' is a string in double quotes: write \"busybox\""),
         ("(isolate (none) (exec))", (1, 17), "'exec' needs its argument 'path': "
          "the program; without a slash it is looked for in PATH"),
         ('(isolate (none) (exec ""))', (1, 23), "'exec': 'path' is empty"),
-        ('(isolate (none) (exec "a" b))', (1, 27), "'exec': 'args' is a list in brackets"),
+        ('(isolate (none) (exec "a" b))', (1, 27), "'exec': 'args' is a list in parentheses"),
         ('(isolate (none) (exec "a" (b)))', (1, 28),
-         "'exec': 'args' is a string in double quotes"),
+         "'exec': 'args' is a string in double quotes: write \"b\""),
+        ("(stages (stage a () (no-op)))", (1, 16),
+         "'stage': 'name' is a string in double quotes: write \"a\""),
         ('(isolate (none) (exec "a" ("b\\000")))', (1, 28),
          "'exec': 'args' holds a NUL byte, which no command can be given"),
         ('(isolate (none) (exec "a" () ("b")))', (1, 31),
@@ -227,7 +229,8 @@ def test_the_manual_has_a_program_with_each_step() -> None:
     shown = {word for text in SHOWN for word in re.findall(r"\((?!\")([a-z][a-z-]*)", text)}
 
     assert {"approve", "await", "break", "exec", "for", "if", "isolate", "let", "no-op", "pause",
-            "retry", "sequence", "spawn", "wait", "chroot"} <= shown  # fmt: skip
+            "retry", "sequence", "spawn", "wait", "chroot", "stages", "stage",
+            "matrix", "check"} <= shown  # fmt: skip
 
 
 def test_the_templates_that_are_accepted_are_those_that_can_be_built() -> None:
