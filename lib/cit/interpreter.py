@@ -25,6 +25,7 @@ from cit import (
     replay,
     spawning,
     steps,
+    stints,
     usage,
     waits,
     walk,
@@ -85,7 +86,7 @@ class Interpreter:
                     self.usages[record.run] = found
         limit = around.request.job.get("limits", {}).get("time")
         self.limit = None if limit is None else amount.duration(limit)
-        self.started = time.monotonic() - job.spent(records)
+        self.started = time.monotonic() - stints.spent(records)
         self.cleaning = 0.0  # when clean-up after the time limit began
 
     def run(self) -> Outcome:

@@ -31,8 +31,6 @@ else:
     Question = namedtuple("Question", "run verb comment default deadline who")
     Parked = namedtuple("Parked", "time until awaits")
 
-_ASKED = ("answer", "stop", "hold", "release", "note")  # may be written while nobody works on it
-
 # The states of a queue in the order of a job's way; a higher one wins over a lower.
 STATES = ("in", "wait", "hold", "park", "run", "done")
 
@@ -124,43 +122,6 @@ def fold(records: Iterable[Record]) -> Job:
         if fold:  # as in add(), and not a call more for each of a hundred thousand
             fold(job, record)
     return job
-
-
-def spent(records: Iterable[Record]) -> float:
-    """Seconds that runners worked on a job, without those in which it was parked or held.
-
-    One that is held goes on until its command has ended.
-    """
-    total, since, until = 0.0, "", ""
-    for record in records:
-        kind = record.kind
-        if kind in ("begin", "end"):  # nearly all of a long trace
-            until = record.time
-        elif kind == "claim":
-            total += _between(since, until)
-            since = until = record.time
-        elif kind in ("park", "result"):
-            total += _between(since, record.time)
-            since = until = ""
-        elif since and record.kind not in _ASKED:
-            until = record.time
-    return total + _between(since, until)
-
-
-def worked(job: Job, first: str = "") -> float | None:
-    """Seconds that runners worked on a finished job, as the last of them added them up.
-
-    Where that is not known, all that passed since `first`, a stamp, or its last claim.
-    """
-    wall = job.usage[1] if len(job.usage) > 1 else ""
-    if wall.replace(".", "", 1).isdecimal():
-        return float(wall)
-    since = first or job.claimed
-    return _between(since, job.finished) if since and job.finished else None
-
-
-def _between(since: str, until: str) -> float:
-    return max(trace.seconds(until) - trace.seconds(since), 0) if since and until else 0.0
 
 
 def column(record: Record, at: int) -> str:

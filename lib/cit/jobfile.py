@@ -56,3 +56,15 @@ def records(fd: int, *kinds: str) -> Iterator[trace.Record]:
         offset += len(data)
         whole, cut, rest = (rest + data).rpartition(b"\n")
         yield from trace.only(whole + cut, *kinds)
+
+
+def claims(fd: int) -> int:
+    """How many claims there are, or more; no line is taken apart, so that log costs little."""
+    # In what was printed a tab is escaped.
+    sought, count, rest, offset = b"\tclaim\t-\t", 0, b"", len(head(fd)[0])
+    while data := os.pread(fd, 1 << 20, offset):
+        offset += len(data)
+        data = rest + data
+        count += data.count(sought)
+        rest = data[1 - len(sought) :]
+    return count

@@ -17,6 +17,7 @@ from cit import (
     row,
     section,
     sight,
+    stints,
     toml,
     trace,
 )
@@ -63,14 +64,15 @@ def why(seen: Seen, now: float, machine: Machine) -> Reason:
         return _dropped(queue, now)
     if found.state == "bad":
         return Reason(f"was refused: {row.refusal(queue, found)}", [("file", queue.file(found))])
-    told = job.fold(queue.records(found))
+    records = queue.records(found)
+    told = job.fold(records)
     if found.state == "wait":
         return _waiting(queue, found, told, now, machine)
     if found.state == "run" and not told.status:
         return _running(queue, found, told, now)
     if found.state in ("hold", "park"):
         return _laid_by(queue, found, told, now)
-    return _ended(queue, found, told, now)
+    return _ended(queue, found, told, records, now)
 
 
 def idle(seen: Seen, now: float, machine: Machine) -> str:
@@ -234,19 +236,16 @@ def _running(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     return Reason(f"is running{at}", [*where, *asks])
 
 
-def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
+def _ended(queue: Queue, found: Name, told: Job, records: list[Record], now: float) -> Reason:
     parts = [f"ended {told.status} {_ago(told.finished, now)}" if told.finished else "ended"]
     more = row.ending(told, _names(queue, found))
     if more:
         parts[0] += f" ({more})"
-    first = _first_claim(queue, found)
-    if first:
-        total = max(trace.seconds(told.finished) - trace.seconds(first), 0)
-        worked = job.worked(told, first)
-        ran = total if worked is None else min(worked, total)
-        aside = f", and lay aside for {human_duration(total - ran)}" if total - ran >= 1 else ""
-        parts.append(f"it ran for {human_duration(ran)}{aside}")
-    parts.append(_waited(told, first or told.finished))
+    worked = stints.stints(records)
+    if worked:
+        ran = stints.worked(told, lambda: records) or 0
+        parts.append(_ran(ran, stints.gaps(worked, cut=True), stints.gaps(worked, cut=False)))
+    parts.append(_waited(told, worked[0].began if worked else told.finished))
     details = _blame(queue, found, told)
     for each in told.allowed[:SOME]:
         whole = f"{found.id}{BEFORE_STAGE}{each}"
@@ -254,9 +253,12 @@ def _ended(queue: Queue, found: Name, told: Job, now: float) -> Reason:
     return Reason("; ".join(filter(None, parts)), details)
 
 
-def _first_claim(queue: Queue, found: Name) -> str:
-    claims = trace.only(queue.head(found)[1], "claim")
-    return next((record.time for record in claims), "")
+def _ran(ran: float, cut: float, aside: float) -> str:
+    """For how long runners worked on it, had lost it, and had left it on purpose."""
+    said = [f"it ran for {human_duration(ran)}"]
+    said += [f"was cut off for {human_duration(cut)}"] if cut else []
+    said += [f"lay aside for {human_duration(aside)}"] if aside >= 1 else []
+    return ", and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 
 def _waited(told: Job, until: str) -> str:

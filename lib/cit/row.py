@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import job, name, pending, people, progress, sight, table, trace
+from cit import job, name, pending, people, progress, sight, stints, table, trace
 from cit.amount import human_duration
 from cit.errors import Failure
 from cit.job import column
@@ -13,7 +13,7 @@ from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NamedTuple
 
     from cit.job import Job
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         user: str = ""
         builder: str = ""
         status: str = ""  # of a finished job
-        took: str = ""  # seconds that it ran, so far
+        took: str = ""  # seconds that runners worked on it, so far
         reason: str = ""
         queue: str = ""
         allowed: str = ""  # names of its stages that failed and may, with commas
@@ -116,12 +116,12 @@ def _waiting(queue: Queue, found: Name, now: float) -> Row:
 def _running(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
     since = end.claimed or told.claimed
-    took = f"{max(now - trace.seconds(since), 0):.3f}" if since else ""
     reason = progress.steps(end.open, (), _names(queue, found)) if end.open else ""
     if end.asks or end.withheld(now):
         reason = "; ".join(pending.sentences(queue, found, end, now))
     host = end.host or told.host
     there = sight.at_work(queue, found, host)
+    took = _took(queue, found, end, None if there is False else now)
     if there is False:
         reason = "no runner holds it"
     elif there is None and host:
@@ -129,6 +129,19 @@ def _running(queue: Queue, found: Name, now: float) -> Row:
         reason = "; ".join(filter(None, (reason, f"{UNSURE}, its last record is {old} old")))
     return Row(found.id, "run", since or told.pushed, found.name, told.who, host,
                took=took, reason=reason, queue=queue.path)  # fmt: skip
+
+
+def _took(queue: Queue, found: Name, end: Job, now: float | None = None) -> str:
+    """Seconds that runners worked on a job, of whose file `end` is read; until `now` or its end."""
+
+    def records() -> Iterable[Record]:
+        # A running job may have printed anything by now; nearly all were claimed but once.
+        if now is not None and (end.attempt == 1 or queue.claims(found) == 1):
+            return trace.only(queue.head(found)[1], "claim")
+        return queue.records(found)
+
+    worked = stints.worked(end, records, now)
+    return "" if worked is None else f"{worked:.3f}"
 
 
 def _names(queue: Queue, found: Name) -> Callable[[str], str]:
@@ -143,8 +156,7 @@ def _names(queue: Queue, found: Name) -> Callable[[str], str]:
 
 def _done(queue: Queue, found: Name, now: float) -> Row:
     told, end = _begun(queue, found), queue.tail(found)
-    worked = job.worked(end, end.claimed or told.claimed)
-    took = "" if worked is None else f"{worked:.3f}"
+    took = _took(queue, found, end)
     stopped = stop(end)
     names = _names(queue, found) if stopped and stopped.run != "-" else str
     return Row(found.id, "done", end.finished, found.name, told.who, end.host or told.host,

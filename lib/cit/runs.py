@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from cit import name, section, table, toml, trace, usage
+from cit import job, name, section, stints, table, toml, trace, usage
 from cit.amount import human_duration, human_size
 from cit.errors import MISSING, Failure
 from cit.queue import WAY, listed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cit.job import Job
     from cit.name import Name
     from cit.queue import Queue
+    from cit.trace import Record
     from cit.usage import Usage
 
     class Row(NamedTuple):
@@ -37,15 +38,17 @@ if TYPE_CHECKING:
         mem_peak: int | None = None  # bytes
         status: str = ""  # how it ended, else its state
         version: int | None = None  # of the stored program that it was started from
+        took: float | None = None  # seconds that runners worked on it, as far as it is written down
 else:
     Row = namedtuple(
         "Row",
-        "id created started stopped code user sys mem_peak status version",
-        defaults=("", "", None, None, None, None, "", None),
+        "id created started stopped code user sys mem_peak status version took",
+        defaults=("", "", None, None, None, None, "", None, None),
     )
 
 HEADER = (
-    "ID", "CREATED", "STARTED", "STOPPED", "CODE", "USR", "SYS", "MEMORY", "STATUS", "VERSION",
+    "ID", "CREATED", "STARTED", "STOPPED", "CODE", "TOOK", "USR", "SYS", "MEMORY", "STATUS",
+    "VERSION",
 )  # fmt: skip
 
 
@@ -106,6 +109,7 @@ def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
             table.moment(row.started, row.created),
             table.moment(row.stopped, row.created),
             _plain(row.code),
+            "" if row.took is None else human_duration(row.took),
             "" if row.user is None else human_duration(row.user),
             "" if row.sys is None else human_duration(row.sys),
             "" if row.mem_peak is None else human_size(row.mem_peak),
@@ -115,7 +119,7 @@ def _screen(rows: Sequence[Row], *, color: bool) -> Iterator[str]:
         for row in rows
     ]
 
-    right, paint = (4, 5, 6, 7, 9), table.painter(8) if color else None
+    right, paint = (4, 5, 6, 7, 8, 10), table.painter(9) if color else None
     for text in table.lines(cells, 0, right, paint, HEADER):
         yield text + "\n"
 
@@ -169,9 +173,13 @@ def _row(queue: Queue, found: Name, source: dict[str, Any], happened: bytes) -> 
     if claim is None and found.state != "done":
         return row
     end = queue.tail(found) if found.state == "done" else None
+    records: list[Record] = []
     if end is None or not end.usage:
         # Not over yet: what its runs took so far. (Or notes hide what is above the result.)
-        end = queue.job(found)
+        records = queue.records(found)
+        end = job.fold(records)
+    took = stints.worked(end, lambda: records)
+    row = row._replace(took=None if took is None else round(took, 3))
     spent = usage.parse(end.usage) if end.usage else _so_far(end)
     row = row._replace(started=claim.time if claim else "")
     if spent:

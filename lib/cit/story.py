@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cit import config, home, job, section, toml, trace, usage
+from cit import config, home, job, section, sight, stints, toml, trace, usage
 from cit.errors import Bad
 from cit.job import column
 from cit.sight import OUTBOX
@@ -45,7 +45,8 @@ def tell(seen: Seen, now: float, reason: str = "") -> Story:
     space = os.path.join(seen.queue.home, found.name, found.id)
     if os.path.isdir(space):
         story["workspace"] = space
-    told = _happened(folded, records, now)
+    working = found.state == "run" and sight.at_work(seen.queue, found, folded.host) is not False
+    told = _happened(folded, records, now, working=working)
     if told.get("runs"):
         _describe(told["runs"], data, records)
     return story | told
@@ -95,7 +96,8 @@ def _describe(runs: list[Story], data: bytes, records: list[Record]) -> None:
             run["called"] = named.joined(labels[path])
 
 
-def _happened(folded: Job, records: list[Record], now: float) -> Story:
+def _happened(folded: Job, records: list[Record], now: float, *, working: bool) -> Story:
+    took = stints.worked(folded, lambda: records, now if working else None)
     story: Story = {
         "pushed": _event(folded.pushed, who=folded.who, sha256=folded.sha256),
         "admitted": _event(folded.admitted, number=folded.number),
@@ -107,7 +109,7 @@ def _happened(folded: Job, records: list[Record], now: float) -> Story:
         "finished": _event(folded.finished, status=folded.status, code=_number(folded.code),
                            allowed=job.listed(folded.allowed)),
         "waited": _between(folded.pushed, _first(records) or folded.finished, now),
-        "took": _took(folded, records, now),
+        "took": None if took is None else round(took, 3),
         "usage": _usage(folded.usage),
         "runs": [_run(run, now if not folded.finished else None) for run in folded.runs.values()],
         "data": [
@@ -201,17 +203,6 @@ def _between(begin: str, end: str, now: float | None) -> float | None:
     until = trace.seconds(end) if end else now
     assert until is not None
     return round(max(until - trace.seconds(begin), 0), 3)
-
-
-def _took(folded: Job, records: list[Record], now: float) -> float | None:
-    """Seconds that runners worked on it, without those in which it was parked or held."""
-    if not _first(records):
-        return None
-    found = job.worked(folded, _first(records)) if folded.finished else None
-    if found is None:
-        running = not folded.finished and folded.parked is None
-        found = job.spent(records) if not running else _between(_first(records), "", now)
-    return None if found is None else round(found, 3)
 
 
 def _number(text: str) -> int | None:

@@ -44,7 +44,9 @@ else:
                         defaults=(None,) * 6 + (10.0,))  # fmt: skip
 
 TICK = 0.5  # seconds between looks at what does not announce itself
-PERIOD = 5.0  # seconds between usage records
+PERIOD = 5.0  # seconds between usage records, at most
+# Of the time that a command has run by then: a crash hides no more of it than that, or TICK.
+SHARE = 1 / 8
 CHUNK = 64 << 10
 
 
@@ -106,7 +108,7 @@ class Supervision:
         self.ending = ""  # the status that a limit or a person gives it
         self.killing = 0.0  # when politeness ends
         self.stalled = False
-        self._next_look, self._next_record = self.started + TICK, self.started + PERIOD
+        self._next_look = self._next_record = self.started + TICK
         loop.running.append(self)
         loop.register(child.pidfd, self)
         for pipe in pipes:
@@ -126,7 +128,7 @@ class Supervision:
             self._enforce(now)
             self._next_look = now + TICK
         if now >= self._next_record:
-            self._next_record = now + PERIOD
+            self._next_record = now + min(max((now - self.started) * SHARE, TICK), PERIOD)
             self.hold.record("usage", self.run, *usage.fields(self._usage(None)))
             self._flush()
 

@@ -157,16 +157,3 @@ def test_where_a_job_was_laid_by_counts_until_it_is_claimed_again() -> None:
 
     assert told.parked and ("", (("job", "build"), ("artefact", "build/tree"))) == told.parked[1:]
     assert job.fold([park, at(2, "claim", "-", "host")]).parked is None
-
-
-def test_what_ran_on_after_a_hold_counts_as_work_and_what_lay_there_does_not() -> None:
-    def at(minute: int, kind: str, run: str = "-", *fields: str) -> Record:
-        return Record(f"2026-11-21T20:{minute:02d}:00.000Z", kind, run, fields)
-
-    records = [
-        at(0, "claim"), at(1, "begin", "1", "exec", "1"), at(2, "hold", "-", "alice@laptop"),
-        at(12, "end", "1", "ok", "0", ""), at(20, "hold", "-", "bob@laptop"),
-        at(30, "release", "-", "bob@laptop"), at(31, "claim"), at(32, "begin", "2", "exec", "1"),
-    ]  # fmt: skip
-
-    assert 13 * 60 == job.spent(records)
