@@ -14,6 +14,7 @@ from collections import namedtuple
 from cit import asked, history, locate, named, people, section, sight, toml, trace
 from cit.errors import DENIED, LATER, MISSING, USAGE, Failure
 from cit.name import BEFORE_STAGE
+from cit.queue import STATES, Queue
 from cit.request import composed
 from cit.section import Section
 
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
     from cit.asked import Asked
     from cit.history import Taken
     from cit.name import Name
-    from cit.queue import Queue
     from cit.trace import Record
     from cit.workspace import Workspace
 
     class Earlier(NamedTuple):
         """The job to do again, and what became of it so far."""
 
+        word: str  # that it was called
         path: str  # of its queue
         name: Name
         data: bytes  # what it asked
         records: list[Record]
 else:
-    Earlier = namedtuple("Earlier", "path name data records")
+    Earlier = namedtuple("Earlier", "word path name data records")
 
 # What may differ between two jobs although they ask the same of commands and of people.
 OWN = ("id", "name", "queue", "priority", "readers", "limits", "note", "origin")
@@ -53,7 +54,7 @@ def find(word: str, option: str | None) -> Earlier:
         if failure.code not in (MISSING, DENIED) or option is None:
             raise
         seen = sight.find(word)
-    return Earlier(seen.path, seen.name, *locate.read(seen))
+    return Earlier(word, seen.path, seen.name, *locate.read(seen))
 
 
 def compose(
@@ -62,7 +63,7 @@ def compose(
 ) -> Asked:  # fmt: skip
     """The job that asks the same again under a new id, in the queue called `to`.
 
-    What stands before the run `begin`, or what is beside the run `only`, is not executed
+    What does not come after the run `begin`, or what is beside the run `only`, is not executed
     again; both are paths or names. Raises Failure, Bad.
     """
     old = earlier.name.id
@@ -100,16 +101,28 @@ def _compare(head: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _run(earlier: Earlier, word: str) -> str:
     """The path of a run that is given by that or, after a colon if one likes, by its name."""
-    old = earlier.name.id
+    run, name = word, "" if locate.path(word) else word.removeprefix(BEFORE_STAGE)
+    if not locate.path(word):
+        run = named.run(name, earlier.name.id, earlier.data, earlier.records)
     if earlier.name.state != "done":
-        raise Failure(LATER, f"job '{old}' has not ended: without a run it can be done again")
-    if locate.path(word):
-        return word
-    name = word.removeprefix(BEFORE_STAGE)
-    run = named.run(name, old, earlier.data, earlier.records)
-    if not any(record.run == run and record.kind == "begin" for record in earlier.records):
-        raise Failure(USAGE, f"stage '{name}' of job '{old}' never began")
+        raise Failure(LATER, _busy(earlier))
+    if name and not any(r.run == run and r.kind == "begin" for r in earlier.records):
+        what = f"{named.kind(name)} '{name}' of job '{earlier.name.id}'"
+        raise Failure(USAGE, f"{what} never began")
     return run
+
+
+def _busy(earlier: Earlier) -> str:
+    """The complaint about a job that has not ended, with the one that its user may have meant."""
+    id, called = earlier.name.id, earlier.name.name
+    if earlier.word == called and earlier.name.state in STATES:
+        from cit import runs  # not for whoever does again what has ended
+
+        row = next(runs.find(Queue(earlier.path), called, ("done",)), None)
+        if row:
+            newest = f"the newest '{called}', {id}, has not ended"
+            return f"{newest}; the newest that has is {row.id}: name it by its id"
+    return f"job '{id}' has not ended: without a run it can be done again"
 
 
 def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
@@ -124,12 +137,13 @@ def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:
         raise Failure(USAGE, f"no run '{run}' in job '{old}'{known}")
     builders = [step for step in set(begun.values())
                 if step in steps and getattr(steps[step], "BUILDS", False)]  # fmt: skip
-    stands = history.beside(run) if only else history.before(run)
+    stages = named.stages(named.read(earlier.data, earlier.records))
+    holds = history.beside(run) if only else history.since(run, earlier.records, stages)
     # What comes last puts away what was made before it, and that is made once more.
-    anew = tuple(f"{last}." for last in named.last(earlier.data, earlier.records))
+    anew = tuple(f"{of}." for of, stage in stages.items() if stage.final)
 
     def wanted(other: str) -> bool:
-        return stands(other) and not f"{other}.".startswith(anew)
+        return holds(other) and not f"{other}.".startswith(anew)
 
     return history.select(earlier.records, wanted, builders)
 

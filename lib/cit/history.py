@@ -12,6 +12,7 @@ A run is below another if a number comes next in its path, since every child has
 from __future__ import annotations
 
 from collections import namedtuple
+from itertools import accumulate, takewhile
 
 from cit import replay
 from cit.errors import Bad
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any, NamedTuple
 
+    from cit.stages import Named
     from cit.trace import Record
     from cit.wants import Want
 
@@ -55,6 +57,97 @@ def before(run: str) -> Callable[[str], bool]:
     """Whether a run stands before this one."""
     at = order(run)
     return lambda other: order(other) < at
+
+
+def since(
+    run: str, records: Iterable[Record], stages: Mapping[str, Named]
+) -> Callable[[str], bool]:
+    """Whether what a run came to holds still, where this one is done anew and all after it.
+
+    After a stage come those stages beside it that need it, wherever they stand, and those that
+    come last; after a cell of a matrix the other cells that were not ok, since with these what
+    they are cells of would fail as before. All else has its place in the program. `stages` are
+    those that have begun, by run.
+    """
+    steps: dict[str, str] = {}
+    ended: dict[str, str] = {}
+    for record in records:
+        if record.kind == "begin":
+            steps[record.run] = (*record.fields, "")[0]
+            ended.pop(record.run, None)
+        elif record.kind == "end":
+            ended[record.run] = (*record.fields, "")[0]
+    above = list(accumulate(run.split("."), "{}.{}".format))
+    forks = {of: _branch(of, run, steps) for of in above if steps.get(of) in ("stages", "matrix")}
+    forks = {of: mine for of, mine in forks.items() if mine}
+    anew = {of: _anew(of, mine, steps, ended, stages)
+            for of, mine in forks.items() if steps[of] == "stages"}  # fmt: skip
+    stands = before(run)
+
+    def holds(other: str) -> bool:
+        for fork, mine in forks.items():
+            its = _branch(fork, other, steps)
+            if not its:
+                break
+            if its != mine:
+                return its not in anew[fork] if fork in anew else _good(its, other, steps, ended)
+        return stands(other)
+
+    return holds
+
+
+def _branch(fork: str, run: str, steps: Mapping[str, str]) -> str:
+    """The stage of `stages`, or the cell of a matrix, that a run is or is in; "" where in none.
+
+    A cell has a place and a turn; a stage a place, and an `s` for each that it was made by.
+    """
+    if not run.startswith(f"{fork}."):
+        return ""
+    place, *rest = run[len(fork) + 1 :].split(".")
+    if not place.isdecimal():
+        return ""  # the pause after this attempt
+    more = rest[:1] if steps[fork] == "matrix" else takewhile(_made, rest)
+    return ".".join([fork, place, *more])
+
+
+def _made(word: str) -> bool:
+    return word[:1] == "s" and word[1:].isdecimal()
+
+
+def _anew(
+    fork: str, first: str, steps: Mapping[str, str], ended: Mapping[str, str],
+    stages: Mapping[str, Named],
+) -> set[str]:  # fmt: skip
+    """Which of the stages of one `stages` are done anew where the first one is, that one too."""
+    own = [of for of, step in steps.items()
+           if step == "stage" and _branch(fork, of, steps) == of]  # fmt: skip
+    # Something of these is done anew in any case, and what needs them would be out of date.
+    lost = {_branch(fork, of, steps) for of, status in ended.items() if status in ANEW}
+    anew = {first}
+    before: dict[str, set[str]] = {}  # what each needs, directly or not, and itself
+    known: dict[str, dict[str, str]] = {}  # by who made a stage, what the names in it stand for
+    for run in own:  # in the order in which they began: what one needs was there before
+        maker = run.rpartition(".")[0] if _made(run.rpartition(".")[2]) else ""
+        if run not in stages:
+            anew.add(run)  # it is not as the program says
+            continue
+        if maker not in known:
+            around = {fork} | before.get(maker, set())
+            known[maker] = {stages[of].name: of for of in own
+                            if of in stages and of.rpartition(".")[0] in around}  # fmt: skip
+        needs = {known[maker][name] for name in stages[run].needs if name in known[maker]}
+        needs |= {maker} if maker else set()
+        before[run] = {run}.union(*(before.get(of, ()) for of in needs))
+        if stages[run].final or not needs.isdisjoint(anew | lost):
+            anew.add(run)
+    return anew
+
+
+def _good(cell: str, run: str, steps: Mapping[str, str], ended: Mapping[str, str]) -> bool:
+    """Whether a run is in a cell that was ok: in this one, or in one of a matrix that is this."""
+    while cell and ended.get(cell) != "ok":
+        cell = _branch(cell, run, steps) if steps.get(cell) == "matrix" else ""
+    return bool(cell)
 
 
 def beside(run: str) -> Callable[[str], bool]:

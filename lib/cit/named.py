@@ -15,6 +15,7 @@ from cit import asked, history, needs, shown, wording
 from cit.errors import MISSING, Ambiguous, Bad, Failure
 from cit.job import column
 from cit.name import BEFORE_STAGE
+from cit.stages import Named
 from cit.steps import Steps
 from cit.trace import LINE_CAP
 
@@ -106,11 +107,18 @@ def allowed(data: bytes, records: Sequence[Record]) -> list[str]:
     return [name for name, size in zip(several, sizes, strict=True) if size <= LINE_CAP]
 
 
-def last(data: bytes, records: Sequence[Record]) -> list[str]:
-    """The runs of the stages that come last in any case. Raises Bad."""
-    calls = read(data, records).calls
-    return [run for run, call in calls.items()
-            if call.node.step == "stage" and call.args["finally"]]  # fmt: skip
+def stages(program: Program) -> dict[str, Named]:
+    """The stages that have begun, by run."""
+    calls = {run: call for run, call in program.calls.items() if call.node.step == "stage"}
+    return {
+        run: Named(call.args["name"], call.args["needs"], call.args["finally"])
+        for run, call in calls.items()
+    }
+
+
+def kind(name: str) -> str:
+    """What a name is that of. No name of a stage has a `=`."""
+    return "cell" if "=" in name else "stage"
 
 
 class Names:
@@ -160,11 +168,10 @@ def _made(run: str) -> bool:
 
 
 def _unknown(name: str, whose: str, known: Iterable[tuple[str, ...]]) -> str:
-    """The complaint about a name that no run has. No name of a stage has a `=`."""
-    cell = "=" in name
-    names = [joined(labels) for labels in known if ("=" in labels[-1]) == cell]
+    """The complaint about a name that no run has."""
+    names = [joined(labels) for labels in known if kind(labels[-1]) == kind(name)]
     names = list(dict.fromkeys(names))
-    what = f"no {'cell' if cell else 'stage'} '{wording.short(name)}' in job '{whose}'"
+    what = f"no {kind(name)} '{wording.short(name)}' in job '{whose}'"
     if not names:
         return f"{what}, which has none"
     near = wording.nearest(name, names) if len(names) > SOME else ""

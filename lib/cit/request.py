@@ -52,7 +52,7 @@ def repetition(p: argparse.ArgumentParser) -> None:
     p.add_argument("--again", metavar="JOB", help="do this job again: an id, a part of one, a name")
     one = p.add_mutually_exclusive_group()
     one.add_argument("--from", dest="begin", metavar="RUN",
-                     help="with --again: take over what was done before this run or stage")
+                     help="with --again: do anew this run or stage and what comes after it")
     one.add_argument("--only", metavar="RUN",
                      help="with --again: take over all that was done but this run or stage")
 

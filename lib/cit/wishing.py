@@ -8,7 +8,7 @@ import time
 
 from cit import home, locate, manager, people, sight, wishes
 from cit.errors import AWAY, DENIED, MISSING, NO, USAGE, Failure
-from cit.name import Name
+from cit.name import BEFORE_STAGE, Name
 from cit.wishes import Wish
 
 TYPE_CHECKING = False
@@ -144,11 +144,23 @@ def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
             wishes.send(seen.queue, seen.name, kind, "", run or "-")
             raise Failure(DENIED, f"cannot {kind} job '{seen.name.id}': {stranger}")
         refused = wishes.moot(wish, job, time.time()) if job and run else ""
+        if job and refused and run not in job.runs:
+            refused = _unbegun(query) or refused
         if refused:
             raise Failure(NO, f"cannot {kind} run {run} of job '{seen.name.id}': {refused}")
     elif kind != "stop" or run or seen.name.state != sight.OUTBOX:
         raise Failure(AWAY, f"cannot {kind} job '{seen.name.id}': queue '{seen.path}' is away")
     return seen, run
+
+
+def _unbegun(query: str) -> str:
+    """That what was asked for by its name has not begun; "" where it was asked for by its path."""
+    _, colon, stage = query.partition(BEFORE_STAGE)
+    if not colon:
+        return ""
+    from cit import named, wording  # it was read already
+
+    return f"{named.kind(stage)} '{wording.short(stage)}' has not begun"
 
 
 def _told(queue: Queue, found: Name) -> Job | None:

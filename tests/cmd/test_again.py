@@ -176,6 +176,26 @@ def test_a_job_that_has_not_ended_is_done_again_only_as_a_whole(made: Made, cit:
     assert (0, "", "") == ended
 
 
+STAGES = "build:\n  true\ntest: build\n  true\n"
+
+
+def test_a_name_means_the_newest_job_so_the_newest_that_has_ended_is_told(
+    made: Made, cit: Cit
+) -> None:
+    for _ in range(2):
+        old = made.finished("ci", record("begin", "1", "stages"), program=STAGES, form="stages")
+    new = made.put("wait", "ci", program=STAGES, form="stages")
+
+    refused = {word: cit("push", "--again", word, "--from", "test") for word in ("ci", new)}
+    by_path, unknown = (cit("push", "--again", "ci", "--only", run) for run in ("1.2", "tset"))
+
+    newest = f"the newest 'ci', {new}, has not ended; the newest that has is {old}"
+    assert (75, "", f"cit-push: {newest}: name it by its id\n") == refused["ci"] == by_path
+    why = f"job '{new}' has not ended: without a run it can be done again"
+    assert (75, "", f"cit-push: {why}\n") == refused[new]
+    assert (66, "", f"cit-push: no stage 'tset' in job '{new}'; it has build, test\n") == unknown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--from", "1", "x"), ("--only", "1", "x"), ("--again", "x", "y"), ("--again", "x", "--flush"),

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cit import asked
+from cit import asked, walk
 from cit.queue import Queue
+from cit.replay import Replay
+from cit.steps import Steps
 from cit.trace import Record
 
 if TYPE_CHECKING:
@@ -126,6 +128,8 @@ def test_the_job_is_looked_for_first(cit: Cit, ran: str, word: str) -> None:
         (("--from", "test"), "1.2", {"1.1.1.2"}),
         (("--from", ":test"), "1.2", {"1.1.1.2"}),
         (("--from", "1.2"), "1.2", {"1.1.1.2"}),
+        (("--from", "py=3.10"), "1.2.1.1.1", {"1.1.1.2"}),
+        (("--from", "py=3.11"), "1.2.1.1.2", {"1.1.1.2", "1.2.1.1.1.2"}),
         (("--only", "py=3.11"), "1.2.1.1.2", {"1.1.1.2", "1.2.1.1.1.2"}),
         (("--only", "test:py=3.10"), "1.2.1.1.1", {"1.1.1.2", "1.2.1.1.2.2"}),
     ],
@@ -194,6 +198,33 @@ def test_a_stage_is_stopped_by_its_name(cit: Cit, queue: Queue, asking: str) -> 
     told = queue.job(queue.find(asking))
     assert [("stop", "1.1")] == [(act.kind, act.run) for act in told.acts]
     assert "cancelled" == told.runs["1.1"].status
+
+
+@pytest.mark.parametrize(
+    ("word", "run", "why"),
+    [(":late", "1.4", "stage 'late' has not begun"), (".1.4", "1.4", "it has begun no run 1.4")],
+)
+def test_what_has_not_begun_cannot_be_stopped(
+    cit: Cit, queue: Queue, asking: str, word: str, run: str, why: str
+) -> None:
+    ended = cit("stop", f"{asking}{word}")
+
+    said = f"cit-stop: cannot stop run {run} of job '{asking}': {why}\n"
+    assert (1, "", said) == (ended.code, ended.out, ended.err)
+    assert [] == queue.job(queue.find(asking)).acts
+
+
+def test_a_cell_that_has_not_begun_cannot_be_stopped(
+    cit: Cit, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIT_PATIENCE", "0")
+    id = put(cit, '(sequence (approve null "go?") (for "py" ("2") (no-op)))\n', "x")
+    cit("run", "-j", "1")
+
+    ended = cit("stop", "x:py=2")
+
+    said = f"cit-stop: cannot stop run 1.2.1.1 of job '{id}': cell 'py=2' has not begun\n"
+    assert (1, said) == (ended.code, ended.err)
 
 
 def test_stages_of_a_job_that_waits_are_known(cit: Cit, queue: Queue) -> None:
@@ -309,3 +340,129 @@ def test_what_comes_last_is_done_again_with_whatever_is(
     out = cit("logs", ended.out.strip(), "--stream", "out").out
     assert ["b", "c", "tidy"] == sorted(out.split())
     assert "taken over" not in cit("logs", ended.out.strip(), "--stream", "cit").out
+
+
+# --- from a stage on -------------------------------------------------------------------------
+
+NEEDY = """\
+deploy: build
+    echo deployed $(cat bin)
+build:
+    echo x >>bin; echo built $(cat bin)
+    printf 'more:\\n  echo made\\n' >>$CIT_STAGES
+lint:
+    echo linted
+doc: lint
+    echo documented
+tidy: [finally]
+    echo tidied
+"""
+CELLS = """\
+[[stage]]
+name = "publish"
+needs = ["test"]
+run = "echo publishing"
+[[stage]]
+name = "test"
+matrix = { py = ["1", "2", "3", "4"], os = ["a", "b"] }
+run = "echo $py$os; test $py != 3 || ! mkdir seen$os 2>&-"
+"""
+
+
+def repeat(cit: Cit, queue: Queue, id: str, begin: str) -> tuple[str, list[str]]:
+    """The id of a job that does another one again from a run on, and what it printed."""
+    ended = cit("push", "--again", id, "--from", begin)
+    assert (0, "") == (ended.code, ended.err)
+    again = ended.out.strip()
+    cit("queue", "tick")
+    cit("run", "-j", "1")
+    replay(queue, again)
+    assert 0 == cit("queue", "fsck").code
+    out = cit("logs", again, "--stream", "out", "--time", "none").out
+    return again, sorted(out.splitlines())
+
+
+def replay(queue: Queue, id: str) -> None:
+    """Walk a program once more: nothing is wanted that its trace has not, and it has no more."""
+    request, records = asked.parse(queue.head(queue.find(id))[0]), queue.records(queue.find(id))
+    old = Replay((r.kind, r.run, r.fields) for r in records)
+    walking = walk.walk(request.tree, Steps(), request.job.get("vars", {}))
+    answer: object = None
+    while True:
+        try:
+            want = walking.send(answer)
+        except StopIteration:
+            break
+        if want is None:
+            answer = old.next()
+            assert answer
+            continue
+        found = old.find(want)
+        assert found, f"{want} has no answer"
+        answer = walk.LATER if old.early(want.run, found[0]) else found[0]
+    old.settle()
+
+
+@pytest.mark.parametrize(
+    ("begin", "out"),
+    [
+        ("build", ["built x x", "deployed x x", "made", "tidied"]),
+        ("more", ["made", "tidied"]),
+        ("deploy", ["deployed x", "tidied"]),
+        ("1.1", ["deployed x", "tidied"]),
+        ("lint", ["documented", "linted", "tidied"]),
+        ("doc", ["documented", "tidied"]),
+        ("tidy", ["tidied"]),
+    ],
+)
+def test_from_a_stage_on_is_it_and_what_needs_it_wherever_that_is_written(
+    cit: Cit, queue: Queue, begin: str, out: list[str]
+) -> None:
+    id = put(cit, NEEDY, "x")
+    cit("run", "-j", "1")
+    assert "ok" == queue.job(queue.find(id)).status
+
+    again, printed = repeat(cit, queue, id, begin)
+
+    assert ("ok", out) == (queue.job(queue.find(again)).status, printed)
+    _, printed = repeat(cit, queue, again, "lint")
+    assert ["documented", "linted", "tidied"] == printed, "what was taken over is once more"
+
+
+def test_from_a_cell_on_are_those_that_failed_and_what_needs_their_stage(
+    cit: Cit, queue: Queue
+) -> None:
+    id = put(cit, CELLS, "x")
+    cit("run", "-j", "1")
+    assert "failed" == queue.job(queue.find(id)).status
+
+    again, printed = repeat(cit, queue, id, "test:py=2:os=b")
+
+    assert ["2b", "3a", "3b", "publishing"] == printed
+    assert "ok" == queue.job(queue.find(again)).status
+
+
+def test_from_a_stage_of_stages_on_is_what_needs_it_there_and_what_needs_these_stages(
+    cit: Cit, queue: Queue
+) -> None:
+    text = """(isolate (none) (sequence (stages
+      (stage "late" ("group") (script "echo late"))
+      (stage "other" () (script "echo other"))
+      (stage "group" () (sequence (script "echo before") (stages
+        (stage "b" ("a") (script "echo b"))
+        (stage "a" () (sequence (script "echo a1") (script "echo a2")))
+        (stage "c" () (script "echo c")))
+        (script "echo after"))))
+      (script "echo end")))\n"""
+    id = put(cit, text, "x")
+    cit("run", "-j", "1")
+
+    printed = {begin: repeat(cit, queue, id, begin)[1]
+               for begin in ("group:a", "1.2.1.3.1.2.2.1.2", "c", "late")}  # fmt: skip
+
+    assert {
+        "group:a": ["a1", "a2", "after", "b", "end", "late"],
+        "1.2.1.3.1.2.2.1.2": ["a2", "after", "b", "end", "late"],
+        "c": ["after", "c", "end", "late"],
+        "late": ["end", "late"],
+    } == printed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cit import history
 from cit.history import Taken
+from cit.stages import Named
 from cit.trace import Record
 from cit.wants import (
     Ask,
@@ -21,6 +24,9 @@ from cit.wants import (
     Up,
     ended,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WHEN = "2026-11-21T20:37:01.123Z"
 JOB = "01kak5jzc2v8e9j7m3t0q4w6xy"
@@ -201,6 +207,205 @@ def test_a_stage_that_added_another_is_taken_over_with_the_stages_it_asked_for()
     assert (Outcome("ok", stages=("more:",)),) == history.find(taken, command("1.2"))
     alone = history.select(records, history.beside("1.2.s1"))
     assert ["1.2", "1.2.s2.1"] == runs(alone)
+
+
+# --- among stages and cells --------------------------------------------------------------------
+
+STAGES = trace("""
+    begin 1 sequence
+    begin 1.1 exec
+    end 1.1 ok 0
+    begin 1.2 stages
+    begin 1.2.2 stage
+    begin 1.2.2.1 sequence
+    begin 1.2.2.1.1 exec
+    end 1.2.2.1.1 ok 0
+    begin 1.2.2.1.2 exec
+    end 1.2.2.1.2 ok 0
+    end 1.2.2.1 ok 0
+    end 1.2.2 ok 0
+    begin 1.2.3 stage
+    begin 1.2.3.1 exec
+    end 1.2.3.1 failed 1
+    end 1.2.3 failed 1
+    begin 1.2.1 stage
+    begin 1.2.1.1 exec
+    end 1.2.1.1 ok 0
+    end 1.2.1 ok 0
+    begin 1.2.5 stage
+    begin 1.2.5.1 exec
+    end 1.2.5.1 ok 0
+    end 1.2.5 ok 0
+    begin 1.2.4 stage
+    begin 1.2.4.1 exec
+    end 1.2.4.1 ok 0
+    end 1.2.4 ok 0
+    end 1.2 ok 0
+    begin 1.3 exec
+    end 1.3 ok 0
+    end 1 ok 0
+""")
+NAMED = {
+    "1.2.1": Named("deploy", ("build",), final=False),
+    "1.2.2": Named("build", (), final=False),
+    "1.2.3": Named("lint", (), final=False),
+    "1.2.4": Named("tidy", (), final=True),
+    "1.2.5": Named("tell", ("deploy",), final=False),
+}
+
+
+def kept(run: str, records: list[Record], stages: Mapping[str, Named]) -> list[str]:
+    """The runs that are taken over where another is done anew with what comes after it."""
+    return runs(history.select(records, history.since(run, records, stages), BUILDERS))
+
+
+@pytest.mark.parametrize(
+    ("run", "holds"),
+    [
+        ("1", []),
+        ("1.1", []),
+        ("1.2", ["1.1"]),
+        ("1.2.2", ["1.1", "1.2.3.1"]),
+        ("1.2.2.1.2", ["1.1", "1.2.2.1.1", "1.2.3.1"]),
+        ("1.2.3", ["1.1", "1.2.2.1.1", "1.2.2.1.2", "1.2.1.1", "1.2.5.1"]),
+        ("1.2.1", ["1.1", "1.2.2.1.1", "1.2.2.1.2", "1.2.3.1"]),
+        ("1.2.5", ["1.1", "1.2.2.1.1", "1.2.2.1.2", "1.2.3.1", "1.2.1.1"]),
+        ("1.3", ["1.1", "1.2.2.1.1", "1.2.2.1.2", "1.2.3.1", "1.2.1.1", "1.2.5.1", "1.2.4.1"]),
+    ],
+)
+def test_of_stages_those_come_after_one_that_need_it_wherever_they_stand(
+    run: str, holds: list[str]
+) -> None:
+    assert holds == kept(run, STAGES, NAMED)
+
+
+def test_a_stage_that_the_program_does_not_know_is_done_anew() -> None:
+    stages = {run: stage for run, stage in NAMED.items() if run != "1.2.2"}
+
+    assert "1.2.2.1.1" not in kept("1.2.3", STAGES, stages)
+
+
+def test_without_stages_the_order_of_the_program_counts() -> None:
+    assert ["1.2.1", "1.2.2.1.1", "1.2.2.1.1.pause"] == kept("1.2.2.1.2", WHOLE, {})
+    assert ["1.2.1", "1.2.2.1.1"] == kept("1.2.2.1.1.pause", WHOLE, {})
+
+
+def test_stages_within_a_stage_are_done_anew_with_what_needs_either() -> None:
+    text = "begin 1 stages\n"
+    for run, step in (("1.1", "stage"), ("1.1.1", "stages"), ("1.1.1.1", "stage"),
+                      ("1.1.1.2", "stage"), ("1.2", "stage"), ("1.3", "stage")):  # fmt: skip
+        text += f"begin {run} {step}\n"
+    for run in ("1.1.1.1.1", "1.1.1.2.1", "1.2.1", "1.3.1"):
+        text += f"begin {run} exec\nend {run} ok 0\n"
+    stages = {
+        "1.1": Named("a", (), final=False), "1.2": Named("b", ("a",), final=False),
+        "1.3": Named("c", (), final=False),
+        "1.1.1.1": Named("d", ("e",), final=False), "1.1.1.2": Named("e", (), final=False),
+    }  # fmt: skip
+
+    found = {run: kept(run, trace(text), stages) for run in ("1.1.1.1", "1.1.1.2", "1.2", "1.3")}
+
+    assert {
+        "1.1.1.1": ["1.1.1.2.1", "1.3.1"],
+        "1.1.1.2": ["1.3.1"],
+        "1.2": ["1.1.1.1.1", "1.1.1.2.1", "1.3.1"],
+        "1.3": ["1.1.1.1.1", "1.1.1.2.1", "1.2.1"],
+    } == found
+
+
+def test_stages_that_another_one_made_come_after_it_and_after_those_that_they_name() -> None:
+    """Two of them have one name: which is meant depends on who was there before."""
+    made = ("1.1", "1.2", "1.1.s1", "1.1.s2", "1.2.s1", "1.1.s1.s1", "1.3")
+    text = "begin 1 stages\n"
+    for run in made:
+        text += f"begin {run} stage\nbegin {run}.1 exec\nend {run}.1 ok 0\nend {run} ok 0\n"
+    stages = {
+        "1.1": Named("a", (), final=False), "1.2": Named("b", (), final=False),
+        "1.1.s1": Named("more", (), final=False), "1.1.s2": Named("x", ("more",), final=False),
+        "1.2.s1": Named("more", (), final=False),
+        "1.1.s1.s1": Named("y", ("x", "b"), final=False), "1.3": Named("c", (), final=False),
+    }  # fmt: skip
+
+    anew = {run: {of for of in made if f"{of}.1" not in kept(run, trace(text), stages)}
+            for run in made}  # fmt: skip
+
+    assert {
+        "1.1": {"1.1", "1.1.s1", "1.1.s2", "1.1.s1.s1"},
+        "1.2": {"1.2", "1.2.s1", "1.1.s1.s1"},
+        "1.1.s1": {"1.1.s1", "1.1.s2", "1.1.s1.s1"},
+        "1.1.s2": {"1.1.s2", "1.1.s1.s1"},
+        "1.2.s1": {"1.2.s1"},
+        "1.1.s1.s1": {"1.1.s1.s1"},
+        "1.3": {"1.3"},
+    } == anew
+
+
+def test_a_stage_that_is_done_anew_in_part_since_it_was_lost_takes_along_what_needs_it() -> None:
+    records = trace("""
+        begin 1 stages
+        begin 1.1 stage
+        begin 1.1.1 exec
+        end 1.1.1 lost 123
+        end 1.1 lost 123
+        begin 1.2 stage
+        begin 1.2.1 exec
+        end 1.2.1 ok 0
+        end 1.2 ok 0
+        begin 1.3 stage
+        begin 1.3.1 exec
+        end 1.3.1 ok 0
+        end 1.3 ok 0
+    """)
+    stages = {
+        "1.1": Named("a", (), final=False), "1.2": Named("b", ("a",), final=False),
+        "1.3": Named("c", (), final=False),
+    }  # fmt: skip
+
+    assert [] == kept("1.3", records, stages)
+
+
+def test_of_cells_those_are_taken_over_that_were_ok() -> None:
+    text = "begin 1 sequence\nbegin 1.1 matrix\n"
+    for turn, status in enumerate(("ok 0", "ok 0", "failed 1", "ok 0"), 1):
+        text += f"begin 1.1.1.{turn} exec\nend 1.1.1.{turn} {status}\n"
+    text += "end 1.1 failed 1\nbegin 1.2 exec\nend 1.2 ok 0\n"
+
+    assert ["1.1.1.1", "1.1.1.4"] == kept("1.1.1.2", trace(text), {})
+    assert ["1.1.1.1", "1.1.1.2", "1.1.1.4"] == kept("1.1.1.3", trace(text), {})
+    assert [] == kept("1.1", trace(text), {})
+
+
+def test_of_cells_within_cells_each_counts_alone() -> None:
+    text = "begin 1 matrix\n"
+    for cell, inner in (("1.1.1", ("ok 0", "failed 1")), ("1.1.2", ("failed 1", "ok 0"))):
+        text += f"begin {cell} matrix\n"
+        for turn, status in enumerate(inner, 1):
+            text += f"begin {cell}.1.{turn} sequence\nbegin {cell}.1.{turn}.1 exec\n"
+            text += f"end {cell}.1.{turn}.1 ok 0\nend {cell}.1.{turn} {status}\n"
+        text += f"end {cell} failed 1\n"
+
+    assert ["1.1.1.1.1.1", "1.1.2.1.2.1"] == kept("1.1.2.1.1", trace(text), {})
+    assert ["1.1.1.1.1.1"] == kept("1.1.2", trace(text), {})
+
+
+def test_the_pause_after_an_attempt_is_no_cell_of_it() -> None:
+    records = trace("""
+        begin 1 retry
+        begin 1.1.1 matrix
+        begin 1.1.1.1.1 exec
+        end 1.1.1.1.1 failed 1
+        end 1.1.1 failed 1
+        begin 1.1.1.pause pause
+        wait 1.1.1.pause later
+        end 1.1.1.pause ok 0
+        begin 1.1.2 matrix
+        begin 1.1.2.1.1 exec
+        end 1.1.2.1.1 ok 0
+    """)
+
+    assert [] == kept("1.1.1.1.1", records, {})
+    assert ["1.1.1.1.1"] == kept("1.1.1.pause", records, {})
+    assert ["1.1.1.1.1", "1.1.1.pause"] == kept("1.1.2.1.1", records, {})
 
 
 # --- answers -----------------------------------------------------------------------------------
