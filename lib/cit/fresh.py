@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from cit import demo, home, layout, programs, request
-from cit.errors import Bad
+import os
+
+from cit import demo, home, layout, people, programs, request
+from cit.errors import USAGE, Bad, Failure
 from cit.queue import Queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Say = Callable[[str], None]
 
 
 def make(
-    path: str, given: dict[str, object], group: str | None, say: Say, *, demo: bool = False
+    path: str, given: dict[str, Any], group: str | None, say: Say, *, demo: bool = False
 ) -> None:
     """Make a queue as layout.create() does, for the user of this process.
 
     With `demo` it comes with programs to try. `say` tells what he may not expect. Raises as
-    that does.
+    that does, and Failure(USAGE) for somebody who may push and is not there.
     """
+    rules = given.get("push", ["owner"])
+    for rule in rules:
+        wrong = people.lacking(rule)
+        if wrong:
+            raise Failure(USAGE, f"--push: {wrong}")
     layout.create(path, given, group)
+    if not people.allowed(os.geteuid(), os.geteuid(), rules):
+        say(f"its owner may not push into queue '{path}': --push owner was not given")
     home.know(path)
     if demo:
         _store(Queue(path), say)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+
+from cit import tables, wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 CAP = 1 << 16  # bytes of such a file that are read
 LONG = f"over {CAP} bytes"
 PIECE = 1 << 20
+NAMES = tables.KINDS["job"].schema["properties"]["vars"]["propertyNames"]  # `${data.NAME}` is one
 MOST = 8 << 30  # bytes of an artefact: while its sum is made nobody looks after the job
 
 
@@ -31,6 +35,7 @@ class Reports:
         if tree.step == "stages":
             self.files["CIT_STAGES"] = f"{run}.stages"
         self.data: list[tuple[str, str]] = []
+        self.unnamed: list[str] = []  # names of data that no variable can have
         self.artefacts: list[tuple[str, str]] = []
         self.stages: list[str] = []
         self._over: list[str] = []  # what has more than is read
@@ -46,7 +51,12 @@ class Reports:
         """Take what the command wrote, through our own descriptors: the names are its."""
         texts = {key: _text(fd) for key, fd in self._fds.items()}
         self._over = [key for key, fd in self._fds.items() if os.fstat(fd).st_size > CAP]
-        self.data = _pairs(texts.get("CIT_DATA", b""))
+        self.data, self.unnamed = [], []
+        for name, value in _pairs(texts.get("CIT_DATA", b"")):
+            if re.fullmatch(NAMES["pattern"], name):
+                self.data.append((name, value))
+            else:
+                self.unnamed.append(name)
         self.artefacts = _pairs(texts.get("CIT_ARTEFACTS", b""))
         stages = texts.get("CIT_STAGES", b"").decode("utf-8", "surrogateescape")
         if "CIT_STAGES" in self._over:
@@ -56,6 +66,12 @@ class Reports:
     def record(self, hold: Held) -> None:
         for key in self._over:
             hold.record("log", self.run, "cit", f"{key} has {LONG}")
+        if self.unnamed:
+            # One line for all: there may be thousands.
+            first, *more = (wording.short(name) for name in self.unnamed)
+            others = f", nor {len(more)} more" if more else ""
+            why = f"expected {NAMES['expected']}"
+            hold.record("log", self.run, "cit", f"no data '{first}'{others}: {why}")
         for name, value in self.data:
             hold.record("data", self.run, name, value)
         for text in self.stages:

@@ -1,9 +1,10 @@
 """A small part of JSON Schema, with complaints for people: what was expected, what was found.
 
 Known are type, enum, pattern, minimum, maximum, exclusiveMinimum, maxLength, properties,
-required, additionalProperties, propertyNames, items, maxItems and default, and two of our
-own: `expected` is what a complaint says, and `format` is `duration` or `size`, whose
-limits are seconds and bytes. A pattern is of the whole text. tools/formats refuses others.
+required, additionalProperties, propertyNames, items, minItems, maxItems and default, and
+two of our own: `expected` is what a complaint says, and `format` is `duration` or `size`,
+whose limits are seconds and bytes. A pattern is of the whole text. tools/formats refuses
+others.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ def _fits(schema: dict[str, Any], value: Any) -> bool:
     for word in ("maxLength", "maxItems"):
         if word in schema and len(value) > schema[word]:
             return False
+    if "minItems" in schema and len(value) < schema["minItems"]:
+        return False
     return _within(schema, value)
 
 

@@ -348,8 +348,9 @@ KINDS: dict[str, Kind] = {
                             },
                             'additionalProperties': {
                                 'type': 'array',
+                                'minItems': 1,
                                 'maxItems': 1000,
-                                'expected': 'a list of texts',
+                                'expected': 'a list of texts, at least one',
                                 'items': {
                                     'type': 'string',
                                     'pattern': '[^\\x00]*',
@@ -438,8 +439,9 @@ KINDS: dict[str, Kind] = {
                             },
                             'additionalProperties': {
                                 'type': 'array',
+                                'minItems': 1,
                                 'maxItems': 1000,
-                                'expected': 'a list of texts',
+                                'expected': 'a list of texts, at least one',
                                 'items': {
                                     'type': 'string',
                                     'pattern': '[^\\x00]*',

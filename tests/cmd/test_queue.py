@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import stat
 import subprocess
 import time
@@ -59,15 +61,40 @@ def test_a_queue_is_made_where_configuration_says(cit: Cit, tmp_path: Path) -> N
     assert [queue.path] == home.queues()
 
 
+@pytest.mark.parametrize(("rule", "who"), [("no-one", "user"), ("@no-one", "group")])
+def test_who_is_not_there_cannot_be_let_push(
+    cit: Cit, tmp_path: Path, rule: str, who: str
+) -> None:
+    ended = cit("queue", "init", "q", "--push", "owner", "--push", rule)
+
+    why = f"--push: no {who} 'no-one' on this machine"
+    assert (2, "", f"cit-queue: {why}\n") == tuple(ended)
+    assert not (tmp_path / "q").exists()
+
+
+def test_an_owner_who_shuts_himself_out_is_told_so(cit: Cit, tmp_path: Path) -> None:
+    entries = (entry for entry in pwd.getpwall() if entry.pw_uid != os.geteuid())
+    other = next(entries).pw_name
+
+    shut, open = (cit("queue", "init", name, "--push", other, *more)
+                  for name, more in (("a", ()), ("b", ("--push", "owner"))))  # fmt: skip
+
+    why = f"its owner may not push into queue '{tmp_path}/a': --push owner was not given"
+    assert (0, "", f"cit-queue: {why}\n") == tuple(shut)
+    assert (0, "", "") == tuple(open)
+
+
 def test_a_queue_is_made_as_it_was_asked_for(cit: Cit, tmp_path: Path) -> None:
+    group = f"@{grp.getgrgid(0).gr_name}"
+
     ended = cit(
         "queue", "init", "q", "--name", "ours", "--slots", "3", "--readers", "all", "--push",
-        "owner", "--push", "@team", "--none", "all", "--start", "cron",
+        "owner", "--push", group, "--none", "all", "--start", "cron",
     )  # fmt: skip
 
     assert 0 == ended.code
     queue = Queue(str(tmp_path / "q"))
-    assert ("ours", 3, "all", ["owner", "@team"], "all", "cron") == tuple(
+    assert ("ours", 3, "all", ["owner", group], "all", "cron") == tuple(
         queue.setting(key) for key in ("name", "slots", "readers", "push", "none", "start")
     )
     assert 0o1733 == stat.S_IMODE(os.stat(tmp_path / "q" / "in").st_mode)

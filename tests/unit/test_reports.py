@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cit import reports, stagetext
+from cit import reports, stagetext, wording
 from cit.errors import Bad
 from cit.reports import Reports
 from cit.wants import Node
@@ -44,7 +44,7 @@ def told(space: Workspace, tree: Node = ONE, **texts: bytes) -> tuple[Reports, l
         (b"n\t\n", [("n", "")]),
         (b"no tab\n\tno name\n\n", []),
         (b"n\t\xff\n", [("n", "\udcff")]),
-        (b"n\r\t1\r\n", [("n\r", "1\r")]),
+        (b"n-1._\t1\r\n", [("n-1._", "1\r")]),
         (b"n\t1\nbig\t" + b"9" * reports.CAP + b"\n", [("n", "1")]),
     ],
 )
@@ -57,6 +57,28 @@ def test_what_a_command_says_in_its_data_file(
     assert [("data", "1.2", *pair) for pair in pairs] == [r for r in records if r[0] == "data"]
     over = len(text) > reports.CAP
     assert over == (("log", "1.2", "cit", f"CIT_DATA has {reports.LONG}") in records)
+
+
+@pytest.mark.parametrize("name", ["1bad", "space name", "a}", "", "n\r", "n" * 256, "\udcff"])
+def test_data_that_no_variable_could_be_called_is_told_and_not_recorded(
+    space: Workspace, name: str
+) -> None:
+    text = f"{name}\t1\nn\t2\n".encode("utf-8", "surrogateescape")
+
+    found, records = told(space, CIT_DATA=text)
+
+    assert [("n", "2")] == found.data
+    *logs, data = records
+    assert ("data", "1.2", "n", "2") == data
+    start = f"no data '{wording.short(name)}': expected the name of a variable"
+    assert [True] * bool(name) == [log[3].startswith(start) for log in logs]
+
+
+def test_thousands_of_bad_names_are_one_line_of_the_log(space: Workspace) -> None:
+    _, records = told(space, CIT_DATA=b"1\t2\n" * 3000)
+
+    [log] = records
+    assert log[3].startswith("no data '1', nor 2999 more: expected the name of a variable")
 
 
 def test_an_artefact_is_recorded_with_its_sum_and_size(space: Workspace) -> None:

@@ -97,6 +97,8 @@ finally = true
          "'retry': 'never' is no status or code of a failure"),
         ("[[stage]]\nname = 'a'\nretry = { attempts = 2, on = [1.5] }\n", 3, 1,
          "expected a status or a code, found 1.5"),
+        ("[[stage]]\nname = 'a'\nmatrix = { v = [] }\n", 3, 12,
+         "expected a list of texts, at least one, found a list of 0"),
         ("[[stage]]\nname = 'a'\nmatrix = { v = [3.10] }\n", 3, 17,
          "expected a text without NUL, in quotes, found 3.1"),
         ("[[stage]]\nname = 'a'\ntimeout = '5 apples'\n", 3, 1,
