@@ -15,7 +15,8 @@ import errno
 import os
 import time
 
-from cit import files, name, people, trace
+from cit import files, name, people, trace, wording
+from cit.amount import human_duration
 from cit.errors import BAD, DENIED, Failure
 from cit.job import column
 from cit.name import Name
@@ -189,11 +190,7 @@ def moot(wish: Wish, job: Job, now: float) -> str:
 def _unasked(wish: Wish, job: Job, now: float) -> str:
     question, (value, sha256) = job.asks.get(wish.run), (*wish.more, "", "")[:2]
     if question is None:
-        said = next((r for r in reversed(job.answers) if r.run == wish.run), None)
-        if said:
-            who = column(said, 0)
-            return f"{who} has answered it" if who else "nobody had answered it in time"
-        return f"run {wish.run} asks nothing" if wish.run != "-" else "it asks nothing"
+        return answered(job, wish.run)
     at = f"{wish.run}."
     if any(r.kind == "stop" and at.startswith(f"{r.run}.") for r in job.acts):
         return f"run {wish.run} was stopped"
@@ -203,6 +200,27 @@ def _unasked(wish: Wish, job: Job, now: float) -> str:
     if not sha256 or sha256 != job.sha256.removeprefix("sha256:"):
         return "it is for a job that asks something else"
     return unfit(question, value)
+
+
+def answered(job: Job, run: str, now: float | None = None) -> str:
+    """Why a run, or the whole job for `-`, asks nothing: who has answered, as far as one has.
+
+    What and how long before `now` is for those who read the job: the log of a queue may be for
+    more people.
+    """
+    at = "" if run == "-" else f"{run}."
+    said = next((r for r in reversed(job.answers) if f"{r.run}.".startswith(at)), None)
+    what = ""
+    if said:
+        who = column(said, 0)
+        what = f"{who} has answered it" if who else "nobody had answered it in time"
+        if who and now is not None:
+            passed = int(now - trace.seconds(said.time))
+            when = f"{human_duration(passed)} ago" if passed > 0 else "just now"
+            what = f"{who} answered {wording.short(column(said, 1))} {when}"
+    if job.status:
+        return f"it has ended; {what}" if what else "it has ended"
+    return what or (f"run {run} asks nothing" if run != "-" else "it asks nothing")
 
 
 def unfit(question: Question, value: str) -> str:

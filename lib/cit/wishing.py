@@ -91,6 +91,8 @@ def answer(posed: Posed, value: str, reason: str) -> None:
         refused = stranger or wishes.moot(wish, posed.job, now) or _first(posed)
         if refused:
             _refuse(queue, wish, refused)
+            if not (stranger or posed.question):
+                refused = wishes.answered(posed.job, run, now)
             code = DENIED if stranger else NO
             raise Failure(code, f"cannot answer job '{found.id}': {refused}")
     elif not posed.sha256 or not posed.run:

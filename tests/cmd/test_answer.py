@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from cit.queue import Queue
 
 Cit = Callable[..., Any]
 Ask = Callable[..., str]
+
+AGO = re.compile(r"just now|[0-9ms]+ ago")
 
 
 @pytest.fixture
@@ -148,11 +151,31 @@ def test_a_second_answer_a_late_one_and_one_to_no_question_are_refused_and_recor
     assert [1] * 4 == [each.code for each in ended]
     whys = [each.err.partition("': ")[2].strip() for each in ended]
     assert whys[0].startswith("it had to be answered until ")
+    answered = f"{people.who()} answered no NOW"
+    assert [answered, "run 1.7 asks nothing", answered] == [AGO.sub("NOW", why) for why in whys[1:]]
+    # What was answered may be for fewer people than the log of the queue.
+    noted = f"{people.who()} has answered it"
     assert [
-        f"{people.who()} has answered it", "run 1.7 asks nothing", "it asks nothing",
-    ] == whys[1:]  # fmt: skip
-    assert [f"cannot answer: {why}" for why in whys] == refused(queue)
+        f"cannot answer: {why}" for why in (whys[0], noted, "run 1.7 asks nothing", noted)
+    ] == refused(queue)
     assert [("1.2", people.who(), "no", "")] == given(queue, twice)
+
+
+def test_who_answers_or_looks_after_the_end_of_the_job_is_told_so_and_who_had_answered(
+    cit: Cit, queue: Queue, asking: Ask
+) -> None:
+    id, silent = asking("1.2", verb="let"), asking("1.2")
+    cit("answer", id, "2.0\x1b")
+    for each in (id, silent):
+        with held.take(queue, queue.find(each)) or pytest.fail("held") as hold:
+            hold.finish("ok", 0)
+
+    ended = [cit("answer", *words) for words in ([id, "1.9"], [id], [silent, "yes"], [silent])]
+
+    answered = f"it has ended; {people.who()} answered 2.0\\x1b NOW"
+    whys = [AGO.sub("NOW", each.err.partition("': ")[2].strip()) for each in ended]
+    assert [1] * 4 == [each.code for each in ended]
+    assert [answered, answered, "it has ended", "it has ended"] == whys
 
 
 def test_an_answer_that_lies_there_already_comes_before_that_of_the_owner(
@@ -165,7 +188,8 @@ def test_an_answer_that_lies_there_already_comes_before_that_of_the_owner(
     ended = cit("answer", f"{id}.1.2", "yes")
 
     assert 1 == ended.code
-    assert f"{people.who()} has answered it\n" == ended.err.partition("': ")[2]
+    said = AGO.sub("NOW", ended.err.partition("': ")[2])
+    assert f"{people.who()} answered no NOW\n" == said
     assert [("1.2", people.who(), "no", "not today")] == given(queue, id)
 
 

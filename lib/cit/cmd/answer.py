@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 
-from cit import questions, table, terminal, wishing
+from cit import questions, table, terminal, wishes, wishing
 from cit.errors import DONE, NO, Failure
 from cit.options import Parser
 
@@ -35,7 +36,10 @@ def main(argv: list[str]) -> int:
     value = args.value
     if value is None:
         if posed.question is None:
-            raise Failure(NO, f"job '{posed.name.id}' asks nothing that you can see")
+            why = "it asks nothing that you can see"
+            if posed.job:
+                why = wishes.answered(posed.job, posed.run or "-", time.time())
+            raise Failure(NO, f"cannot answer job '{posed.name.id}': {why}")
         value = _asked(posed, posed.question)
     if value is not None:
         wishing.answer(posed, value, args.reason)
