@@ -428,9 +428,12 @@ def test_the_runs_of_a_program_are_listed_the_newest_first(cit: Cit, made: Made)
 
     assert (0, "") == (ended.code, ended.err)
     assert [
-        [ids[4], at(40), *["-"] * 6, "wait", "4"],
-        [ids[1], at(10), at(12), at(15), "3", "-", "-", "-", "failed", "4"],
-        [ids[0], at(0), at(2), at(5), "0", "0.250000", "1.500000", "1048576", "ok", "4"],
+        [ids[4], at(40), *["-"] * 6, "wait", "4", "-"],
+        [ids[1], at(10), at(12), at(15), "3", "-", "-", "-", "failed", "4", "3.000000"],
+        [
+            *(ids[0], at(0), at(2), at(5), "0"),
+            *("0.250000", "1.500000", "1048576", "ok", "4", "3.000000"),
+        ],
     ] == [line.split("\t") for line in ended.out.splitlines()]
 
 
@@ -485,9 +488,9 @@ def test_a_terminal_shows_runs_in_columns_and_says_that_there_are_more(
     shown = terminal("ls", "--runs", "hello", "-n", "1", columns=140, TERM="dumb")
 
     assert (
-        "ID                          CREATED              STARTED   STOPPED              CODE"
+        "ID                          CREATED              STARTED   STOPPED              CODE  TOOK"
         "    USR   SYS  MEMORY  STATUS  VERSION\n"
-        f"{id}  2026-11-21 20:37:11  20:37:13  2026-11-22 20:37:16     0  250ms"
+        f"{id}  2026-11-21 20:37:11  20:37:13  2026-11-22 20:37:16     0    3s  250ms"
         "  1.5s      1M  ok            7\n"
         "cit-ls: the newest 1; --all shows them all\n"
     ) == shown

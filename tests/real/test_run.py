@@ -482,6 +482,29 @@ def test_a_run_is_measured_while_it_lasts(
     assert runner.poll() is None
 
 
+def test_a_limit_of_time_counts_what_ran_before_a_kill(
+    cit: Cit, queue: Queue, push: Callable[..., str], serve: Callable[..., Any]
+) -> None:
+    asked = '%% job 1 toml\n[retry]\non_lost = "again"\n[limits]\ntime = "4s"\n'
+    id = push(f"{asked}%% program 1 sh\n#!/bin/sh\nexec sleep 1000\n")
+    runner = serve("-j", "1")
+    until(lambda: says(queue, id, "\tusage\t1\t"), "a sign of life")
+    runner.kill()
+    runner.wait()
+
+    assert 0 == cit("run", "-j", "1").code
+
+    records = queue.records(queue.find(id))
+    again = max(at for at, record in enumerate(records) if record.kind == "claim")
+    walls = [
+        max(float(r.fields[1]) for r in part if (r.kind, r.run) == ("usage", "1"))
+        for part in (records[:again], records[again:])
+    ]
+    told = queue.job(queue.find(id))
+    assert "timeout" == told.status
+    assert sum(walls) <= float(told.usage[1]) + 0.001
+
+
 # --- nothing is left -------------------------------------------------------------------------
 
 
