@@ -150,6 +150,8 @@ def _find(query: str, option: str | None, kind: str) -> tuple[Seen, str]:
             refused = _unbegun(query) or refused
         if refused:
             raise Failure(NO, f"cannot {kind} run {run} of job '{seen.name.id}': {refused}")
+        if kind == "release" and _free(seen.queue, seen.name):
+            raise Failure(NO, f"cannot release job '{seen.name.id}': it is not held")
     elif kind != "stop" or run or seen.name.state != sight.OUTBOX:
         raise Failure(AWAY, f"cannot {kind} job '{seen.name.id}': queue '{seen.path}' is away")
     return seen, run
@@ -163,6 +165,19 @@ def _unbegun(query: str) -> str:
     from cit import named, wording  # it was read already
 
     return f"{named.kind(stage)} '{wording.short(stage)}' has not begun"
+
+
+def _free(queue: Queue, found: Name) -> bool:
+    """Whether a job is held by nobody, as far as we know: others cannot see what was asked.
+
+    What is laid by may always be let go on: it lies down again for what it still waits for.
+    """
+    if not queue.mine or wishes.pending(queue, found.id):
+        return False
+    job = _told(queue, found)
+    now = queue.now(found.id) or found
+    laid = now.state in ("hold", "park")
+    return job is not None and not laid and not job.withheld(time.time())
 
 
 def _told(queue: Queue, found: Name) -> Job | None:

@@ -63,13 +63,35 @@ def test_several_are_held_back_or_none(cit: Cit, queue: Queue, job: str) -> None
     assert (0, ["hold", "hold"]) == (right.code, [queue.find(id).state for id in (job, other)])
 
 
-def test_to_hold_back_twice_or_release_what_is_not_held_is_fine(
+def test_to_hold_back_twice_is_fine(cit: Cit, queue: Queue, job: str) -> None:
+    codes = [cit("hold", *words, job).code for words in ([], [], ["--release"])]
+
+    assert ([0] * 3, "wait") == (codes, queue.find(job).state)
+    assert 0 == cit("queue", "fsck").code
+
+
+def test_what_is_not_held_cannot_be_released(cit: Cit, queue: Queue, job: str) -> None:
+    held_back = cit("push", "--", "/bin/true").out.strip()
+    cit("hold", held_back)
+    before = queue.records(queue.find(job))
+
+    ended = cit("hold", "--release", held_back, job)
+
+    why = f"cit-hold: cannot release job '{job}': it is not held\n"
+    assert (1, "", why) == (ended.code, ended.out, ended.err)
+    assert before == queue.records(queue.find(job))
+    assert "hold" == queue.find(held_back).state
+
+
+def test_what_was_asked_of_a_running_job_and_not_heard_yet_can_be_taken_back(
     cit: Cit, queue: Queue, job: str
 ) -> None:
-    codes = [cit("hold", *words, job).code for words in ([], [], ["--release"], ["--release"])]
+    with held.take(queue, queue.find(job)) or pytest.fail("held"):
+        codes = [cit("hold", *words, job).code for words in ([], ["--release"])]
 
-    assert ([0] * 4, "wait") == (codes, queue.find(job).state)
-    assert 0 == cit("queue", "fsck").code
+    cit("queue", "tick")
+    assert ([0, 0], "wait") == (codes, queue.find(job).state)
+    assert ["hold", "release"] == [act.kind for act in queue.job(queue.find(job)).acts]
 
 
 def test_a_job_that_has_ended_cannot_be_held_back(cit: Cit, queue: Queue, job: str) -> None:
