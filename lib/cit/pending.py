@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from cit.queue import Queue
 
 SHOWN = 60  # characters of a comment
+PAUSE = ".pause"
+_SLEEPS = {
+    "check": "checks again at {}: not there yet",
+    "retry": "tries again at {}",
+    "wait": "waits until {}",
+}
 
 
 def told(queue: Queue, found: Name) -> Job:
@@ -25,12 +31,29 @@ def sentences(queue: Queue, found: Name, job: Job, now: float) -> list[str]:
     """A sentence without its subject for each thing; what a person withholds comes first."""
     said = [held(job)] if job.withheld(now) else []
     said += [asks(found, question) for question in job.asks.values()]
-    said += [f"pauses until {instant}" for run, instant in job.waits.items() if _sleeps(job, run)]
+    said += [
+        _SLEEPS.get(_step(queue, found, job, run), "pauses until {}").format(instant)
+        for run, instant in job.waits.items() if _sleeps(job, run)
+    ]  # fmt: skip
     if job.parked:
         said += [awaits(queue, what, called, found) for what, called in job.parked.awaits]
         if job.parked.awaits and job.parked.until:
             said[-1] += f", until {job.parked.until}"
     return said
+
+
+def _step(queue: Queue, found: Name, job: Job, run: str) -> str:
+    """The step that waits; "" where it is not known."""
+    by = run
+    if run.endswith(PAUSE):
+        # Between two attempts, or looks, of the run that has these below it: BY.BODY.2.pause.
+        by = run.removesuffix(PAUSE).rpartition(".")[0].rpartition(".")[0]
+    known = job.runs.get(by)
+    if known or by == run:
+        return known.step if known else ""
+    # It may have begun a thousand attempts ago: where it begins a trace, so at its beginning.
+    begun = trace.only(queue.head(found)[1], "begin")
+    return next((column(record, 0) for record in begun if record.run == by), "")
 
 
 def _sleeps(job: Job, run: str) -> bool:

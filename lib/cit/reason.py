@@ -15,14 +15,12 @@ from cit import (
     plan,
     progress,
     row,
-    section,
     sight,
     stints,
-    toml,
     trace,
 )
 from cit.amount import human_duration
-from cit.errors import Bad, Failure
+from cit.errors import Failure
 from cit.job import column
 from cit.name import BEFORE_STAGE
 from cit.queue import Queue
@@ -133,8 +131,7 @@ def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine)
     if told.stop:
         said = _by(column(told.stop, 0), told.stop.time, column(told.stop, 1), now)
         return Reason(f"was stopped {said}: the next runner ends it", _serve(queue))
-    needs = _needs(queue, found)
-    never = plan.missing(needs, machine(plan.tools(needs)))
+    never = row.never(queue.head(found)[0], machine)
     if never:
         return Reason(f"can never run here: it {never}", [("machine", os.uname().nodename)])
     running = [_at_work(queue, other, now) for other in queue.names("run")]
@@ -162,18 +159,6 @@ def _before(queue: Queue, found: Name) -> tuple[int, list[Detail]]:
     if len(ahead) > SOME:
         lines.append(("before", f"and {len(ahead) - SOME} more"))
     return len(ahead), lines
-
-
-def _needs(queue: Queue, found: Name) -> dict[str, object]:
-    asked, _ = queue.head(found)
-    if b"needs" not in asked:
-        return {}
-    try:
-        body = section.find(section.parse(asked), "job")
-        needs = toml.loads(body.body, body.line + 1).get("needs") if body else None
-    except Bad:
-        return {}
-    return needs if isinstance(needs, dict) else {}
 
 
 def _taken(queue: Queue, running: int) -> int:

@@ -5,9 +5,23 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
-from cit import job, name, pending, people, progress, sight, stints, table, trace
+from cit import (
+    job,
+    machine,
+    name,
+    pending,
+    people,
+    plan,
+    progress,
+    section,
+    sight,
+    stints,
+    table,
+    toml,
+    trace,
+)
 from cit.amount import human_duration
-from cit.errors import Failure
+from cit.errors import Bad, Failure
 from cit.job import column
 from cit.sight import AWAY, GONE, HIDDEN, OUTBOX
 
@@ -41,6 +55,7 @@ else:
         defaults=("", "", "", "", "", "", ""),
     )
 
+BEGINNING = ("push", "admit", "claim")  # kinds of records
 SOME = 3  # stages that are named of those that failed and may
 UNSURE = "as far as you can see"
 HEADER = ("ID", "STATE", "AGE", "TOOK", "NAME", "USER", "BUILDER", "QUEUE", "REASON")
@@ -70,7 +85,7 @@ def _begun(queue: Queue, found: Name) -> Job:
     """What the beginning of its trace says of a job."""
     data = queue.head(found)[1]
     # Its first lines: most of what a head may hold is log.
-    return job.fold(trace.only(data, "push", "admit", "claim"))
+    return job.fold(trace.only(data, *BEGINNING))
 
 
 def _dropped(queue: Queue, found: Name, now: float) -> Row:
@@ -97,10 +112,11 @@ def refusal(queue: Queue, found: Name) -> str:
 
 
 def _waiting(queue: Queue, found: Name, now: float) -> Row:
-    told = _begun(queue, found)
+    asked, happened = queue.head(found)
+    told = job.fold(trace.only(happened, *BEGINNING))
     since, reason = told.pushed, ""
-    if found.state == "wait" and queue.paused:
-        reason = "the queue is paused"
+    if found.state == "wait":
+        reason = "the queue is paused" if queue.paused else never(asked, machine.this)
     if found.state == "hold":
         end = queue.tail(found)
         if end.hold:
@@ -111,6 +127,21 @@ def _waiting(queue: Queue, found: Name, now: float) -> Row:
         since = end.parked.time if end.parked else since
         reason = "; ".join(pending.sentences(queue, found, end, now)) or pending.due(found)
     return Row(found.id, found.state, since, found.name, told.who, reason=reason, queue=queue.path)
+
+
+def never(asked: bytes, here: Callable[[list[str]], plan.Machine]) -> str:
+    """What a job needs that this machine will never have; "" where it can run.
+
+    `asked` is the part of its file above the trace, `here` tells what the machine has.
+    """
+    if b"needs" not in asked:
+        return ""
+    try:
+        body = section.find(section.parse(asked), "job")
+        needs = toml.loads(body.body, body.line + 1).get("needs") if body else None
+        return plan.missing(needs, here(plan.tools(needs))) if isinstance(needs, dict) else ""
+    except (Bad, ValueError):
+        return ""  # what an earlier version took is no reason to list nothing
 
 
 def _running(queue: Queue, found: Name, now: float) -> Row:

@@ -114,6 +114,16 @@ def test_a_job_that_was_stopped_tells_who_did_it(made: Made, cit: Cit) -> None:
     assert ["cancelled", "3.000", "stopped by bob@laptop: wrong branch"] == row[6:9]
 
 
+def test_a_job_that_can_never_run_here_tells_what_it_needs(made: Made, cit: Cit) -> None:
+    made.put("wait", "big", head='[needs]\ntools = ["nonesuch"]\n')
+    made.put("wait", "odd", head='[needs]\nmemory = "much"\n')
+
+    rows = {row[3]: row[8] for row in columns(cit("ls").out)}
+
+    assert "needs 'nonesuch', which this machine does not have" == rows["big"]
+    assert "-" == rows["odd"]
+
+
 def test_of_a_job_of_which_a_run_was_stopped_that_run_is_told(made: Made, cit: Cit) -> None:
     stop = Record(at(4), "stop", "1.2", ("bob@laptop", ""))
     made.finished("stopped", claim(2), stop, status="cancelled", code=130)

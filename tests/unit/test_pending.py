@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cit import job, pending, trace
+from cit import held, job, pending, trace
 from cit.name import FOR_ANSWER, FOR_OTHERS, Name
 from cit.queue import Queue
 from cit.trace import Record
@@ -33,6 +33,15 @@ def said(queue: Queue, *lines: str) -> list[str]:
             f"asks 'which?' (cit-answer {ID}.1.2 VALUE), of alice, @ops, until {LATER}, else red",
         ),
         (["begin|1|pause|1", f"wait|1|{LATER}", f"park|-|{LATER}|"], f"pauses until {LATER}"),
+        (["begin|1|wait|1", f"wait|1|{LATER}", f"park|-|{LATER}|"], f"waits until {LATER}"),
+        (
+            ["begin|0.1|check|1", "begin|0.1.1.2.pause|pause|1", f"wait|0.1.1.2.pause|{LATER}"],
+            f"checks again at {LATER}: not there yet",
+        ),
+        (
+            ["begin|1|retry|1", "begin|1.1.2.pause|pause|1", f"wait|1.1.2.pause|{LATER}"],
+            f"tries again at {LATER}",
+        ),
         (
             ["begin|1|await|1", f"wait|1|{LATER}", f"park|-|{LATER}|job build"],
             f"awaits job build, which is not there yet, until {LATER}",
@@ -44,6 +53,25 @@ def said(queue: Queue, *lines: str) -> list[str]:
 )
 def test_each_thing_is_a_sentence(queue: Queue, lines: list[str], sentence: str) -> None:
     assert [sentence] == said(queue, *lines)
+
+
+def test_a_check_is_told_also_where_it_began_far_above(
+    queue: Queue, push: Callable[..., str]
+) -> None:
+    id = push(name="looks")
+    with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+        hold.record("begin", "0.1", "check", "1")
+        for look in range(200):
+            hold.record("end", f"0.1.1.{look}", "failed", "75", "")
+        hold.record("begin", "0.1.1.199.pause", "pause", "1")
+        hold.record("wait", "0.1.1.199.pause", LATER)
+        hold.park(int(trace.seconds(LATER)), LATER)
+    found = queue.find(id)
+
+    said = pending.sentences(queue, found, pending.told(queue, found), NOW)
+
+    assert "0.1" not in queue.tail(found).runs
+    assert [f"checks again at {LATER}: not there yet"] == said
 
 
 def test_a_hold_comes_first_and_what_is_over_is_not_said(queue: Queue) -> None:
