@@ -36,6 +36,10 @@ class _Listening(Base):
         self._steps = steps
         self.calls: dict[str, Call] = {}
 
+    def __contains__(self, name: object) -> bool:
+        # A stage that was made may have steps that nothing before it had.
+        return name in self._steps
+
     def __missing__(self, name: str) -> Any:
         self[name] = _Heard(self._steps[name], self.calls)
         return self[name]

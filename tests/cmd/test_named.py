@@ -243,6 +243,16 @@ def test_a_stage_that_another_one_made_has_its_name(cit: Cit, queue: Queue) -> N
     assert ["made\n", "made\n"] == [cit("logs", f"{id}:{word}").out for word in ("b", "a:b")]
 
 
+def test_a_stage_that_another_one_made_may_have_steps_that_no_other_has(
+    cit: Cit, queue: Queue
+) -> None:
+    id = put(cit, "a:\n  echo 'b:' >>$CIT_STAGES\n", "x")
+    cit("run", "-j", "1")
+
+    assert (0, "") == cit("logs", f"{id}:b")[:2]
+    assert 0 == cit("push", "--again", id, "--from", "a:b", "--dry-run").code
+
+
 def test_a_stage_that_failed_and_may_is_told_where_the_job_is(cit: Cit, queue: Queue) -> None:
     text = TEXT.replace("; test $py = 3.10", "") + (
         '[[stage]]\nname = "lint"\nallow_failure = true\nrun = "exit 3"\n'
