@@ -101,28 +101,53 @@ def _compare(head: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _run(earlier: Earlier, word: str) -> str:
     """The path of a run that is given by that or, after a colon if one likes, by its name."""
-    run, name = word, "" if locate.path(word) else word.removeprefix(BEFORE_STAGE)
+    ended = earlier.name.state == "done"
+    before = "" if ended else _before(earlier)
+    run, name = word, word.removeprefix(BEFORE_STAGE)
     if not locate.path(word):
-        run = named.run(name, earlier.name.id, earlier.data, earlier.records)
-    if earlier.name.state != "done":
-        raise Failure(LATER, _busy(earlier))
-    if name and not any(r.run == run and r.kind == "begin" for r in earlier.records):
+        try:
+            run = _named(earlier, name)
+        except Failure:
+            # A job on its way may not have made all its stages yet.
+            if not before or not _known_to(before, earlier.path, name):
+                raise
+    if not ended:
+        raise Failure(LATER, _busy(earlier, before))
+    if run != word and not any(r.run == run and r.kind == "begin" for r in earlier.records):
         what = f"{named.kind(name)} '{name}' of job '{earlier.name.id}'"
         raise Failure(USAGE, f"{what} never began")
     return run
 
 
-def _busy(earlier: Earlier) -> str:
+def _named(earlier: Earlier, name: str) -> str:
+    return named.run(name, earlier.name.id, earlier.data, earlier.records)
+
+
+def _before(earlier: Earlier) -> str:
+    """The id of the newest job of a name that has ended, where a job was called by its name."""
+    if earlier.word != earlier.name.name or earlier.name.state not in STATES:
+        return ""
+    from cit import runs  # not for whoever does again what has ended
+
+    row = next(runs.find(Queue(earlier.path), earlier.word, ("done",)), None)
+    return row.id if row else ""
+
+
+def _known_to(id: str, path: str, name: str) -> bool:
+    """Whether a job, in the queue at a path, has a stage of a name."""
+    try:
+        return bool(_named(find(id, path), name))
+    except Failure:
+        return False
+
+
+def _busy(earlier: Earlier, before: str) -> str:
     """The complaint about a job that has not ended, with the one that its user may have meant."""
     id, called = earlier.name.id, earlier.name.name
-    if earlier.word == called and earlier.name.state in STATES:
-        from cit import runs  # not for whoever does again what has ended
-
-        row = next(runs.find(Queue(earlier.path), called, ("done",)), None)
-        if row:
-            newest = f"the newest '{called}', {id}, has not ended"
-            return f"{newest}; the newest that has is {row.id}: name it by its id"
-    return f"job '{id}' has not ended: without a run it can be done again"
+    if not before:
+        return f"job '{id}' has not ended: without a run it can be done again"
+    newest = f"the newest '{called}', {id}, has not ended"
+    return f"{newest}; the newest that has is {before}: name it by its id"
 
 
 def _select(earlier: Earlier, run: str, *, only: bool) -> list[Record]:

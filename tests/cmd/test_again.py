@@ -196,6 +196,23 @@ def test_a_name_means_the_newest_job_so_the_newest_that_has_ended_is_told(
     assert (66, "", f"cit-push: no stage 'tset' in job '{new}'; it has build, test\n") == unknown
 
 
+@pytest.mark.usefixtures("made")
+def test_a_stage_that_the_newest_job_has_not_made_yet_is_known_from_the_one_before(
+    cit: Cit,
+) -> None:
+    text = "a:\n  echo 'b:' >>$CIT_STAGES\n"
+    old = cit("push", "--name", "ci", "-", input=text).out.strip()
+    work(cit)
+    new = cit("push", "--again", "ci", "--from", "b").out.strip()
+
+    refused = cit("push", "--again", "ci", "--from", "b")
+    unknown = cit("push", "--again", "ci", "--from", "c")
+
+    newest = f"the newest 'ci', {new}, has not ended; the newest that has is {old}"
+    assert (75, "", f"cit-push: {newest}: name it by its id\n") == refused
+    assert (66, "", f"cit-push: no stage 'c' in job '{new}'; it has a\n") == unknown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--from", "1", "x"), ("--only", "1", "x"), ("--again", "x", "y"), ("--again", "x", "--flush"),
