@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cit import demo, home, layout, people, programs, request
-from cit.errors import USAGE, Bad, Failure
+from cit.errors import NO, USAGE, Bad, Failure
 from cit.queue import Queue
 
 TYPE_CHECKING = False
@@ -29,7 +29,13 @@ def make(
         wrong = people.lacking(rule)
         if wrong:
             raise Failure(USAGE, f"--push: {wrong}")
-    layout.create(path, given, group)
+    try:
+        layout.create(path, given, group)
+    except Failure as failure:
+        if demo and failure.code == NO:
+            # Whoever looks around has pushed something before he came to this option.
+            raise Failure(NO, f"{failure}; for another: cit-queue init --demo DIR") from None
+        raise
     if not people.allowed(os.geteuid(), os.geteuid(), rules):
         say(f"its owner may not push into queue '{path}': --push owner was not given")
     home.know(path)

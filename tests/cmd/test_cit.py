@@ -84,5 +84,53 @@ def test_help_lists_every_command_with_its_purpose(cit: Cit, arguments: list[str
     assert all(listed)
 
 
-def test_it_is_ten_lines_at_most() -> None:
-    assert len((TOP / "bin" / "cit").read_text().splitlines()) <= 10
+MAN = '#!/bin/sh\nprintf "<%s>" "$@"\n'
+
+
+@pytest.mark.parametrize(("words", "page"), [([], "cit.1"), (["push"], "cit-push.1"),
+                                              (["cit-push"], "cit-push.1")])
+def test_help_shows_the_page_of_the_checkout(
+    cit: Cit, fake: Fake, words: list[str], page: str
+) -> None:
+    fake("man", MAN)
+
+    code, out, err = cit("", "help", *words)
+
+    assert (0, "", "<", ">") == (code, err, out[0], out[-1])
+    assert (TOP / "man" / page).samefile(out[1:-1])
+
+
+def test_help_shows_the_page_that_was_installed_with_it(
+    tmp_path: Path, cit: Cit, fake: Fake
+) -> None:
+    done = ["make", "-sC", TOP, "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"]
+    subprocess.run(done, check=True, capture_output=True)
+    fake("man", MAN)
+
+    ended = subprocess.run(
+        [tmp_path / "usr" / "bin" / "cit", "help", "push"], capture_output=True, text=True
+    )
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+    page = tmp_path / "usr" / "share" / "man" / "man1" / "cit-push.1"
+    assert page.samefile(ended.stdout[1:-1])
+
+
+def test_help_leaves_the_page_of_another_program_to_man(cit: Cit, fake: Fake) -> None:
+    fake("man", MAN)
+    fake("cit-something", SHOW)
+
+    assert (0, "<cit-something>", "") == cit("", "help", "something")
+
+
+def test_there_is_no_help_for_what_is_no_command(cit: Cit, fake: Fake) -> None:
+    fake("man", MAN)
+
+    code, out, err = cit("", "help", "no-such")
+
+    why = "cit: no such command: 'no-such'; cit -h lists them\n"
+    assert (2, "", why) == (code, out, err)
+
+
+def test_it_is_eighteen_lines_at_most() -> None:
+    assert len((TOP / "bin" / "cit").read_text().splitlines()) <= 18

@@ -113,6 +113,13 @@ def test_a_queue_that_is_there_stays_as_it_is(cit: Cit, queue: Queue) -> None:
     assert 0 == Queue(queue.path).setting("slots")
 
 
+def test_who_wants_the_demo_beside_his_queue_is_told_how(cit: Cit, queue: Queue) -> None:
+    ended = cit("queue", "init", "--demo")
+
+    why = f"there is a queue '{queue.path}' already; for another: cit-queue init --demo DIR"
+    assert (1, "", f"cit-queue: {why}\n") == tuple(ended)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--name", "A B"], ["--slots", "-1"], ["--slots", "x"], ["--push", "a b"], ["--push", ""],
