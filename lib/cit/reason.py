@@ -50,7 +50,8 @@ else:
     Reason = namedtuple("Reason", "sentence details")
 
 SOME = 5  # jobs that are named of those before it, or at work
-RECENT = 90  # seconds: a manager that cron starts has come by within
+RECENT = 90  # seconds: a tick that cron starts has come by within
+TICK = "'cit-queue tick'"  # what takes jobs out of the drop box, as its reader can call it
 
 
 def why(seen: Seen, now: float, machine: Machine) -> Reason:
@@ -112,13 +113,11 @@ def _out_of_sight(seen: Seen) -> Reason:
 def _dropped(queue: Queue, now: float) -> Reason:
     ticked = queue.ticked
     if ticked and now - ticked < RECENT:
-        return Reason(
-            f"lies in the drop box: the queue manager was there {_passed(now - ticked)} ago,"
-            " and comes again",
-            [("queue", queue.path)],
-        )
-    came = f"for {_passed(now - ticked)}" if ticked else "yet"
-    return Reason(f"lies in the drop box: the queue manager has not come by {came}", _serve(queue))
+        # Whether it comes again is not known: somebody may have called it by hand.
+        came = f"was here {_passed(now - ticked)} ago"
+    else:
+        came = f"has not been here {f'for {_passed(now - ticked)}' if ticked else 'yet'}"
+    return Reason(f"lies in the drop box: {TICK} {came}", _serve(queue))
 
 
 def _waiting(queue: Queue, found: Name, told: Job, now: float, machine: Machine) -> Reason:
@@ -255,7 +254,7 @@ def _waited(told: Job, until: str) -> str:
     line = total
     if told.admitted:
         drop = trace.seconds(told.admitted) - trace.seconds(told.pushed)
-        parts.append((drop, "for the queue manager"))
+        parts.append((drop, f"for {TICK}"))
         line -= drop
     since, who = "", ""
     for act in told.acts:

@@ -59,26 +59,28 @@ def runner(made: Made) -> Queue:
 # --- before it runs --------------------------------------------------------------------------
 
 
-def test_a_drop_waits_for_the_queue_manager_that_never_came(made: Made, cit: Cit) -> None:
+def test_a_drop_waits_for_a_tick_that_never_came(made: Made, cit: Cit) -> None:
     made.put("in")
 
     sentence, details = why(cit, "hello")
 
-    assert "hello lies in the drop box: the queue manager has not come by yet" == sentence
+    assert "hello lies in the drop box: 'cit-queue tick' has not been here yet" == sentence
     assert details[1][1].startswith("* * * * * ") and "cit-queue tick" in details[1][1]
 
 
-def test_a_drop_waits_for_a_queue_manager_that_was_just_there(made: Made, cit: Cit) -> None:
+def test_a_drop_waits_for_a_tick_that_was_just_there(made: Made, cit: Cit) -> None:
     assert 0 == cit("queue", "tick").code
     made.put("in")
     os.utime(made.path / "log" / "tick", (time.time() - 20, time.time() - 20))
 
-    sentence, _ = why(cit, "hello")
+    sentence, details = why(cit, "hello")
 
-    assert "hello lies in the drop box: the queue manager was there 2" in sentence
+    assert "hello lies in the drop box: 'cit-queue tick' was here 2" in sentence
+    assert sentence.endswith("s ago")  # and nobody knows whether it comes again
+    assert ["now", "crontab"] == [kind for kind, *_ in details]
     os.utime(made.path / "log" / "tick", (time.time() - 7200, time.time() - 7200))
     assert (
-        "hello lies in the drop box: the queue manager has not come by for 2h"
+        "hello lies in the drop box: 'cit-queue tick' has not been here for 2h"
         == (why(cit, "hello")[0])
     )
 
@@ -271,7 +273,7 @@ def test_a_finished_job_says_how_it_ended_and_what_it_had_waited_for(made: Made,
     how, ran, waited = sentence.split("; ")
     assert how.startswith("fine ended ok ") and how.endswith(" ago")
     assert "it ran for 9s" == ran
-    assert "it had waited 1m1s: 1s for the queue manager, 30s held by bob@laptop, 30s in line" == (
+    assert "it had waited 1m1s: 1s for 'cit-queue tick', 30s held by bob@laptop, 30s in line" == (
         waited
     )
     assert [] == details
@@ -308,7 +310,7 @@ def test_a_stopped_job_says_who_stopped_it(made: Made, cit: Cit) -> None:
     made.put("done/2026-11-21", "stopped", stop, record(at(1), "result", "-", "cancelled", "130"))
 
     assert (
-        "(stopped by bob@laptop: wrong branch); it had waited 1s: 1s for the queue manager"
+        "(stopped by bob@laptop: wrong branch); it had waited 1s: 1s for 'cit-queue tick'"
         in (why(cit, "stopped")[0])
     )
 
@@ -431,6 +433,7 @@ def test_another_user_learns_what_he_may_see(
     after = cit("why", id, user=bob)
 
     assert (0, "") == (before.code, before.err)
-    assert before.out.startswith("true lies in the drop box: the queue manager has not come by yet")
+    never = "true lies in the drop box: 'cit-queue tick' has not been here yet"
+    assert before.out.startswith(never)
     assert ["owner", alice.name] == before.out.splitlines()[1].split("\t")
     assert "true waits: it is next, and a slot is free\n" == after.out
