@@ -66,6 +66,7 @@ class Job:
         self.answers: list[Record] = []
         self.asks: dict[str, Question] = {}  # by run: not answered, and the run not ended
         self.waits: dict[str, str] = {}  # until when, by runs that have not ended
+        self.awaiting: set[str] = set()  # those of them that wait for what may come before
         self.parked: Parked | None = None  # since it was last claimed
         self.seal = ""
 
@@ -165,6 +166,8 @@ def _answer(job: Job, record: Record) -> None:
 
 def _wait(job: Job, record: Record) -> None:
     job.waits[record.run] = column(record, 0)
+    if awaited(record):
+        job.awaiting.add(record.run)
 
 
 def _park(job: Job, record: Record) -> None:

@@ -58,10 +58,14 @@ def _step(queue: Queue, found: Name, job: Job, run: str) -> str:
 
 def _sleeps(job: Job, run: str) -> bool:
     """Whether a run waits for its instant, and for nothing that may come before."""
-    known, parked = job.runs.get(run), job.parked
+    if run in job.awaiting:
+        return False
+    known = job.runs.get(run)
     if known:
         return known.step != "await"
-    return bool(job.waits[run]) and not (parked and parked.awaits)
+    # Earlier versions did not write down with each wait what it is for.
+    told = bool(job.awaiting) or not (job.parked and job.parked.awaits)
+    return bool(job.waits[run]) and told
 
 
 def held(job: Job) -> str:

@@ -55,6 +55,21 @@ def test_each_thing_is_a_sentence(queue: Queue, lines: list[str], sentence: str)
     assert [sentence] == said(queue, *lines)
 
 
+def test_what_awaits_does_not_pause_though_its_beginning_is_not_known(queue: Queue) -> None:
+    awaits = f"wait|1.1|{LATER}|job build"
+
+    assert [] == said(queue, awaits)
+    assert [f"pauses until {TIME}", f"awaits job build, which is not there yet, until {LATER}"] == (
+        said(queue, awaits, f"wait|1.2|{TIME}", f"park|-|{LATER}|job build")
+    )
+
+
+def test_of_a_trace_of_an_earlier_version_that_awaits_no_pause_is_told(queue: Queue) -> None:
+    told = said(queue, f"wait|1.1|{LATER}", f"park|-|{LATER}|job build")
+
+    assert [f"awaits job build, which is not there yet, until {LATER}"] == told
+
+
 def test_a_check_is_told_also_where_it_began_far_above(
     queue: Queue, push: Callable[..., str]
 ) -> None:
