@@ -126,7 +126,8 @@ def stranger(queue: Queue, wish: Wish, job: Job) -> str:
         may = people.allowed(wish.uid, queue.owner, list(question.who))
     else:
         who = people.who(wish.uid)
-        may = wish.uid == queue.owner or who in (job.who, behalf(queue, wish.id, job))
+        may = wish.uid in (0, queue.owner) or who == job.who
+        may = may or who == behalf(queue, wish.id, job, asker=who)
     if may or wish.uid == 0:
         return ""
     if question and question.who:
@@ -134,19 +135,20 @@ def stranger(queue: Queue, wish: Wish, job: Job) -> str:
     return f"{people.who(wish.uid)} may not {wish.kind} a job of {job.who}"
 
 
-def behalf(queue: Queue, id: str, job: Job, found: Name | None = None) -> str:
+def behalf(queue: Queue, id: str, job: Job, found: Name | None = None, asker: str = "") -> str:
     """Who pushed the first of those jobs that spawned one another down to this one; "" else.
 
     A job says itself where it comes from, which is only text. It counts where the owner of the
     queue pushed it, as his runners do, and the trace of that other job says so as well. It is
-    looked for, unless it is `found`.
+    looked for, unless it is `found`. Where there is an `asker`, "" for everybody else: the other
+    trace may be long, and is not read for whom the job does not even name.
     """
     if job.who != people.who(queue.owner):
         return ""
     for _ in range(TRIES):
         try:
             found = found or queue.now(id)
-            return _behalf(queue, found) if found else ""
+            return _behalf(queue, found, asker) if found else ""
         except FileNotFoundError:
             found = None  # one of the two moves at this moment
         except Failure:
@@ -154,7 +156,7 @@ def behalf(queue: Queue, id: str, job: Job, found: Name | None = None) -> str:
     return ""
 
 
-def _behalf(queue: Queue, found: Name) -> str:
+def _behalf(queue: Queue, found: Name, asker: str) -> str:
     from cit import section, toml  # few jobs are spawned
 
     asked = queue.head(found)[0]
@@ -163,10 +165,12 @@ def _behalf(queue: Queue, found: Name) -> str:
     head = section.find(section.parse(asked), "job")
     origin = toml.loads(head.body, head.line + 1).get("origin", {}) if head else {}
     spawned = origin.get("kind") == "spawn" and "job" in origin
-    other = queue.now(origin["job"]) if spawned else None
+    who = str(origin.get("who", ""))
+    if not spawned or (asker and who != asker):
+        return ""
+    other = queue.now(origin["job"])
     if other is None:
         return ""
-    who = str(origin.get("who", ""))
     try:
         said = [column(r, 0) for r in queue.records(other) if r.kind == "spawn"]
     except Failure:

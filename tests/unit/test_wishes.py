@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cit import files, job, people, trace, wishes
+from cit import files, held, job, people, trace, wishes
+from cit.name import Name
 from cit.queue import Queue
 from cit.trace import Record
 from cit.wishes import Wish
@@ -190,3 +191,35 @@ def test_no_token_is_no_token_of_anybody() -> None:
     told = job.fold([Record("t", "stop", "-", (people.who(0), "interrupted"))])
 
     assert not wishes.repeated(told, wish(0)._replace(token=""))
+
+
+class Reading(Queue):
+    """A queue that remembers the traces that were read to their end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.read: list[str] = []
+
+    def records(self, found: Name) -> list[Record]:
+        self.read.append(found.id)
+        return super().records(found)
+
+
+@pytest.mark.parametrize(
+    ("asker", "whose", "parents"),
+    [("alice@moon", "alice@moon", 1), ("bob@moon", "", 0), ("", "alice@moon", 1)],
+)
+def test_the_job_that_spawned_is_read_only_for_whom_it_was_spawned(
+    queue: Queue, push: Push, asker: str, whose: str, parents: int
+) -> None:
+    parent = push(name="parent")
+    origin = f'{{ kind = "spawn", job = "{parent}", run = "1.1", who = "alice@moon" }}'
+    child = push(f'name = "child"\norigin = {origin}\nprogram = "#!/bin/true"\n')
+    with held.take(queue, queue.find(parent)) or pytest.fail("held") as hold:
+        hold.record("spawn", "1.1", child, "hello", "1")
+        hold.sync()
+    job, reading = queue.job(queue.find(child)), Reading(queue.path)
+
+    found = wishes.behalf(reading, child, job, asker=asker)
+
+    assert (whose, [parent] * parents) == (found, reading.read)
