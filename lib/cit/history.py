@@ -65,9 +65,9 @@ def since(
     """Whether what a run came to holds still, where this one is done anew and all after it.
 
     After a stage come those stages beside it that need it, wherever they stand, and those that
-    come last; after a cell of a matrix the other cells that were not ok, since with these what
-    they are cells of would fail as before. All else has its place in the program. `stages` are
-    those that have begun, by run.
+    come last; and both with a stage and with a cell of a matrix come others that were not ok,
+    since with these what they are parts of would fail as before. All else has its place in the
+    program. `stages` are those that have begun, by run.
     """
     steps: dict[str, str] = {}
     ended: dict[str, str] = {}
@@ -138,7 +138,8 @@ def _anew(
         needs = {known[maker][name] for name in stages[run].needs if name in known[maker]}
         needs |= {maker} if maker else set()
         before[run] = {run}.union(*(before.get(of, ()) for of in needs))
-        if stages[run].final or not needs.isdisjoint(anew | lost):
+        failed = ended.get(run, "ok") != "ok"
+        if failed or stages[run].final or not needs.isdisjoint(anew | lost):
             anew.add(run)
     return anew
 
