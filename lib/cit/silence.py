@@ -6,6 +6,7 @@ after a while the sentence of cit-why is said, once, and again when another one 
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Before = Callable[[], None]
 
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 AFTER = 10.0  # seconds without anything to show, and between two looks at why that is so
 
 
@@ -48,11 +50,13 @@ class Silence:
 
         try:
             [seen] = sight.pushed(queue.path, {id: called})
-            # Told as of one and the same instant, since `2m ago` alone is no news.
+            # Told as of one and the same instant, since `2m ago` alone is no news. Nor is it that
+            # a check looks again a minute later than the last time.
             found = reason.idle(seen, self._began, machine.this)
-            if not found or found == self._said:
+            said = STAMP.sub("", found)
+            if not said or said == self._said:
                 return ""
-            self._said = found
+            self._said = said
             now = reason.idle(seen, time.time(), machine.this)
         except (Failure, OSError):
             return ""  # it moves at this moment, or is not ours to read: the wait itself will tell

@@ -54,6 +54,19 @@ def test_the_same_reason_is_no_news_because_it_got_older(queue: Queue, push: Pus
     assert "" == second
 
 
+def test_a_check_that_looks_every_minute_is_told_of_once(queue: Queue, push: Push) -> None:
+    id, silence, lines = push(name="x"), Silence("cit-push", 0), []
+    for instant in ("2036-11-21T20:37:01.000Z", "2036-11-21T20:38:01.000Z"):
+        with held.take(queue, queue.find(id)) or pytest.fail("held") as hold:
+            hold.record("begin", "0.1", "check", "1")
+            hold.record("wait", "0.1.1.1.pause", instant)
+            hold.park(int(trace.seconds(instant)), instant)
+        lines.append(silence.line(queue, id, "x"))
+
+    assert "checks again at 2036-11-21T20:37:01.000Z: not there yet\n" in lines[0]
+    assert "" == lines[1]
+
+
 def test_nothing_is_said_of_a_job_that_has_ended(queue: Queue, push: Push) -> None:
     id = push(name="x")
     hold = held.take(queue, queue.find(id))
